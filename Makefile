@@ -1,0 +1,51 @@
+# Two commands matter: `make demo` and `make test`. Each sets up its own .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test proof lint format bench constraints clean
+
+demo: .venv/core
+	$(BIN)/tallybook demo
+
+test: .venv/dev
+	$(BIN)/pytest -n 2 --dist worksteal
+
+# The long proofs, whole: `make test` runs a sample of each.
+proof: .venv/dev
+	TALLYBOOK_PROOF=1 $(BIN)/pytest
+
+# Models are linted as they compile, which asks a warehouse: an empty one.
+lint: export TALLYBOOK_HOME = target/lint
+lint: .venv/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/dbt build --quiet
+	$(BIN)/sqlfluff lint models tests --processes 2 --disable-progress-bar
+	$(BIN)/dbt-bouncer run --config-file .dbt-bouncer.yml
+
+format: .venv/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/sqlfluff fix models tests
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks
+
+constraints: .venv/dev
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		--quiet --upgrade --output-file constraints.txt
+
+.venv/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev: .venv/core
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv target logs .tallybook

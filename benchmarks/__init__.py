@@ -1,0 +1,1 @@
+"""Measurements that anyone can run; docs/benchmarks.md has the figures."""

@@ -1,0 +1,252 @@
+"""Mailgun's events, polled over HTTP.
+
+    window ──▶ GET /v3/{domain}/events ──▶ page ──▶ next page ──▶ … ──▶ empty page
+                                             ╰──▶ events, keys, dead letters
+
+Only `pages` knows how Mailgun is asked; what is done with a page is in `lanes`. The
+Logs API, which is to replace this one, becomes a second `pages`.
+"""
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import dlt
+import pyarrow as pa  # type: ignore[import-untyped]
+from dlt.extract import DltResource
+from dlt.extract.items import DataItemWithMeta
+
+from extract.decode import Outline, Page, PageReader, Shape, outline
+from extract.http import Client, Patience, ProviderError
+from extract.lanes import Fetched, Lane, clock
+from extract.mailgun_settings import SOURCE, MailgunSettings
+from extract.prefetch import Prefetch
+from extract.tables import SOURCE_SETTINGS, TABLES
+from extract.windows import DAY, SECOND, Window
+
+SHAPE = Shape("id", "event", "timestamp", "severity")
+
+PAGE_SIZE = 300
+"""The largest page that the API serves."""
+
+RESOURCE = "events"
+"""Name of the resource, under which its state is kept."""
+
+AHEAD = 8 * 1024 * 1024
+"""Bytes of pages that wait to be decoded."""
+
+USER = "api"
+"""Mailgun's name for whoever has a key."""
+
+
+@dlt.source(name=SOURCE, max_table_nesting=0)
+def mailgun(
+    lane: Lane,
+    on_page: Callable[[], None] = lambda: None,
+    settings: pa.Table | None = None,
+) -> DltResource:
+    """The next part of what a lane reads.
+
+    Args:
+        lane: Being read, inside its block.
+        on_page: Called after each page.
+        settings: Rows of `source_settings` that have changed.
+
+    Returns:
+        A source with one resource. It fills `mailgun_events`, `dead_letters`,
+        `requests` and, with the lane's last part, `lane_runs`.
+    """
+    resource: DltResource = events(lane, on_page, settings)
+    for table in TABLES:
+        resource.apply_hints(**table.hints, create_table_variant=True)
+    return resource
+
+
+@dlt.resource(name=RESOURCE)
+def events(
+    lane: Lane, on_page: Callable[[], None], settings: pa.Table | None
+) -> Iterator[DataItemWithMeta]:
+    """One part of a lane: a table for some pages, then what accounts for them.
+
+    One resource for all tables, because what accounts for the pages is known only
+    after them, and resources are read in turn. The lane's cursor goes into the
+    resource's state, which dlt commits together with the rows.
+
+    Args:
+        lane: Being read, inside its block.
+        on_page: Called after each page.
+        settings: Rows of `source_settings` that have changed.
+
+    Yields:
+        Arrow tables, marked with the table that they are for.
+    """
+    if settings is not None:
+        yield dlt.mark.with_table_name(settings, SOURCE_SETTINGS.name)
+    for table, rows in lane.part(on_page):
+        yield dlt.mark.with_table_name(rows, table.name)
+        # dlt's validation leaves the rows in a cycle of frames and exceptions.
+        gc.collect(0)
+    if lane.cursor is not None:
+        cursors = dlt.current.resource_state().setdefault("cursors", {})
+        cursors.setdefault(lane.name, {})[lane.domain] = _iso(lane.cursor)
+
+
+def stored_cursors(state: Mapping[str, Any], lane: str) -> dict[str, int]:
+    """Where a lane stopped, by domain, microseconds since the epoch.
+
+    Args:
+        state: The pipeline's state.
+        lane: The lane's name.
+    """
+    source = state.get("sources", {}).get(SOURCE, {})
+    resource = source.get("resources", {}).get(RESOURCE, {})
+    cursors = resource.get("cursors", {}).get(lane, {})
+    return {domain: _microseconds(at) for domain, at in cursors.items()}
+
+
+def pages(
+    client: Client, domain: str, window: Window, latest: int
+) -> Iterator[Fetched]:
+    """A window's pages, in the order of time.
+
+    The next page is asked for as soon as its address is known, by a thread of its own;
+    so the provider works while the page before is decoded.
+
+    Args:
+        client: Asks the domain's host.
+        domain: Whose events, in lower case.
+        window: What to read.
+        latest: Greatest plausible instant, microseconds since the epoch.
+
+    Yields:
+        Pages with at least one item.
+
+    Raises:
+        NotUnderstoodError: The host answers with something that is no page.
+        ProviderError: The host refuses, can't be reached, or goes in circles.
+    """
+    reader = PageReader(SHAPE)
+    key = EventKeys(domain)
+    answers = _answers(client, domain, window)
+    with Prefetch(answers, lambda answer: len(answer.outline.page), AHEAD) as fetched:
+        for received_at, outlined in fetched:
+            page = reader.read(outlined, latest)
+            yield Fetched(received_at, len(outlined.page), page, key.of(page))
+
+
+class _Answer(NamedTuple):
+    """A page as it came."""
+
+    received_at: int
+    outline: Outline
+
+
+def _answers(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
+    """The pages as they come; no more of them is looked at than where they lead."""
+
+    def understand(body: bytes) -> _Answer:
+        return _Answer(clock(), outline(body))
+
+    visited: set[str] = set()
+    answer = client.get(
+        f"/v3/{quote(domain, safe='')}/events",
+        understand,
+        {
+            "begin": _seconds(window.begin),
+            "end": _seconds(window.end),
+            "ascending": "yes",
+            "limit": str(PAGE_SIZE),
+        },
+    )
+    while answer.outline.bodies:
+        yield answer
+        address = answer.outline.next_page
+        if address is None:
+            return
+        if address in visited:
+            raise ProviderError(
+                f"{client.base_url} leads from page to page in a circle: "
+                "the next run goes on from here; if it stays so, tell the provider"
+            )
+        visited.add(address)
+        answer = client.get(address, understand)
+
+
+class EventKeys:
+    """Makes event keys: an id of Mailgun's is unique within a UTC day only.
+
+    Args:
+        domain: In lower case.
+    """
+
+    def __init__(self, domain: str) -> None:
+        """Knows no day yet."""
+        self._domain = domain
+        self._prefixes: dict[int, str] = {}
+
+    def of(self, page: Page) -> list[str]:
+        """The keys of a page's events, in their order."""
+        days = [at // DAY for at in page.events.occurred_at]
+        for day in set(days).difference(self._prefixes):
+            date = datetime.fromtimestamp(day * DAY // SECOND, UTC).date()
+            self._prefixes[day] = f"{SOURCE}:{self._domain}:{date.isoformat()}:"
+        return [
+            self._prefixes[day] + event_id
+            for day, event_id in zip(days, page.events.ids, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether a domain's events can be read.
+
+    Attributes:
+        domain: Its name.
+        base_url: The host that was asked.
+        ok: Whether they can.
+        message: What is wrong and what to do; or that nothing is.
+    """
+
+    domain: str
+    base_url: str
+    ok: bool
+    message: str
+
+
+def check(settings: MailgunSettings) -> list[Check]:
+    """Asks each domain's host for one event."""
+    return [
+        _check(settings, domain.name, domain.base_url) for domain in settings.domains
+    ]
+
+
+def _check(settings: MailgunSettings, domain: str, base_url: str) -> Check:
+    once = Patience(attempts=2, first_wait=0.2, longest_wait=2.0)
+    with Client(base_url, USER, settings.api_key, once) as client:
+        try:
+            client.get(
+                f"/v3/{quote(domain, safe='')}/events",
+                outline,
+                # Without a window, Mailgun wants to know which way to read.
+                {"limit": "1", "ascending": "no"},
+            )
+        except ProviderError as error:
+            return Check(domain, base_url, ok=False, message=str(error))
+    return Check(domain, base_url, ok=True, message="events can be read")
+
+
+def _seconds(at: int) -> str:
+    return f"{at // SECOND}.{at % SECOND:06d}"
+
+
+def _iso(at: int) -> str:
+    seconds, rest = divmod(at, SECOND)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat()
+
+
+def _microseconds(text: str) -> int:
+    at = datetime.fromisoformat(text)
+    return int(at.replace(microsecond=0).timestamp()) * SECOND + at.microsecond

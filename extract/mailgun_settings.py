@@ -1,0 +1,162 @@
+"""What the Mailgun poller is told, checked before anything is asked for."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from urllib.parse import urlsplit
+
+from extract.home import SettingsError, instant
+from extract.settings import number, setting, text, texts, variable
+from extract.windows import SHORTEST_TRUST_WINDOW
+
+SOURCE = "mailgun"
+
+US = "https://api.mailgun.net"
+"""The EU region is https://api.eu.mailgun.net."""
+
+_DOMAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+class NotConfiguredError(Exception):
+    """The source has no settings; the message says which variable to set."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A sending domain and the host that knows it.
+
+    Attributes:
+        name: In lower case.
+        base_url: Scheme and host.
+    """
+
+    name: str
+    base_url: str
+
+
+@dataclass(frozen=True)
+class MailgunSettings:
+    """The poller's settings.
+
+    Attributes:
+        api_key: Sent to the domains' hosts only.
+        domains: At least one, each once.
+        trust_window: Seconds after which the provider's storage is stable.
+        max_events: Events of a domain after which a run stops; None for no limit.
+        since: Where a first run begins, microseconds since the epoch; None for all
+            that the provider keeps.
+        email_id_variables: User variables that may hold the application's email id.
+        timezone: IANA name, for accounts without an application database.
+    """
+
+    api_key: str
+    domains: tuple[Domain, ...]
+    trust_window: int = 3_600
+    max_events: int | None = None
+    since: int | None = None
+    email_id_variables: tuple[str, ...] = ("email-id", "email_id")
+    timezone: str = "UTC"
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"MailgunSettings({', '.join(d.name for d in self.domains)})"
+
+    @property
+    def for_models(self) -> Mapping[str, str]:
+        """What dbt reads in raw.source_settings."""
+        return {
+            "domains": json.dumps(sorted({domain.name for domain in self.domains})),
+            "email_id_variables": json.dumps(self.email_id_variables),
+            "timezone": self.timezone,
+        }
+
+
+def mailgun_settings() -> MailgunSettings:
+    """Reads and checks the settings.
+
+    Raises:
+        NotConfiguredError: There is no key or no domain.
+        SettingsError: A setting makes no sense.
+    """
+    api_key, domains = text(SOURCE, "api_key"), texts(SOURCE, "domains")
+    missing = [
+        variable(SOURCE, name)
+        for name, value in (("api_key", api_key), ("domains", domains))
+        if not value
+    ]
+    if missing or api_key is None:
+        raise NotConfiguredError(
+            f"mailgun is skipped: set {' and '.join(missing)} to read its events"
+        )
+    api = text(SOURCE, "api") or "events"
+    if api != "events":
+        why = "is not read yet" if api == "logs" else "is none of Mailgun's APIs"
+        raise SettingsError(f"{variable(SOURCE, 'api')}={api} {why}: write events")
+    base_url = _base_url(text(SOURCE, "base_url") or US, variable(SOURCE, "base_url"))
+    since = setting(SOURCE, "since")
+    defaults = MailgunSettings(api_key, ())
+    return MailgunSettings(
+        api_key=api_key,
+        domains=_domains(domains, base_url),
+        trust_window=number(SOURCE, "trust_window", SHORTEST_TRUST_WINDOW)
+        or defaults.trust_window,
+        max_events=number(SOURCE, "max_events", 1),
+        since=since
+        and round(
+            instant(variable(SOURCE, "since"), since).timestamp() * 1_000_000,
+        ),
+        email_id_variables=texts(SOURCE, "email_id_variables")
+        or defaults.email_id_variables,
+        timezone=_timezone(text(SOURCE, "timezone") or defaults.timezone),
+    )
+
+
+def _base_url(address: str, where: str) -> str:
+    try:
+        parts = urlsplit(address)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.username
+    ):
+        raise SettingsError(
+            f"{where}={address}: write scheme and host only, like {US} "
+            "or https://api.eu.mailgun.net"
+        )
+    return f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
+
+
+def _domains(entries: tuple[str, ...], base_url: str) -> tuple[Domain, ...]:
+    where = variable(SOURCE, "domains")
+    domains: dict[str, Domain] = {}
+    for entry in entries:
+        name, _, host = entry.partition("@")
+        name = name.strip().lower().rstrip(".")
+        if not _DOMAIN.fullmatch(name):
+            raise SettingsError(
+                f"{where}: {entry!r} is no domain: write mail.example.com, "
+                "or mail.example.com@api.eu.mailgun.net for a domain on another host"
+            )
+        if name in domains:
+            raise SettingsError(f"{where}: {name} is there twice: write it once")
+        if host and "://" not in host:
+            host = f"{urlsplit(base_url).scheme}://{host}"
+        domains[name] = Domain(name, _base_url(host, where) if host else base_url)
+    return tuple(domains.values())
+
+
+def _timezone(name: str) -> str:
+    zones = resources.files("tzdata").joinpath("zones").read_text("utf-8").split()
+    if name not in zones:
+        raise SettingsError(
+            f"{variable(SOURCE, 'timezone')}={name} is no IANA time zone: "
+            "write one like Europe/Stockholm"
+        )
+    return name

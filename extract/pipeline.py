@@ -1,0 +1,443 @@
+"""Reads the configured sources in turn, and loads them with one dlt pipeline.
+
+    packages of a run that was killed ──▶ app ──▶ mailgun ──▶ time_zones ──▶ raw
+                                           ╰── each in packages, each once ──╯
+
+What a run did is told by its outcomes; one source's or domain's failure does not stop
+the others. Only settings that make no sense do, and a warehouse that can't be opened.
+"""
+
+import gc
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import dlt
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
+from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from extract import app_tables, mailgun, windows
+from extract.app import app
+from extract.destination import once_only_duckdb
+from extract.home import SettingsError, home, now
+from extract.http import Client
+from extract.lanes import Lane, clock
+from extract.mailgun_settings import SOURCE as MAILGUN
+from extract.mailgun_settings import (
+    MailgunSettings,
+    NotConfiguredError,
+    mailgun_settings,
+)
+from extract.settings import setting, text, variable
+from extract.tables import SOURCE_SETTINGS
+from extract.time_zones import time_zones
+from extract.warehouse import WarehouseBusyError, open_warehouse
+
+__all__ = [
+    "LoadError",
+    "NotConfiguredError",
+    "Outcome",
+    "Progress",
+    "SettingsError",
+    "WarehouseBusyError",
+    "check_mailgun",
+    "extract",
+]
+
+SOURCES = ("app", "mailgun", "time_zones")
+"""In the order in which they are read: what was sent is known before its events are,
+and days are made for what is there."""
+
+NAME = "tallybook"
+DATASET = "raw"
+
+KEPT_LOADS = 20
+"""Folders of loads, for whoever wants to know what dlt did last."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+dlt.config.register_provider(
+    CustomLoaderDocProvider(
+        NAME,
+        lambda: {
+            "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL"},
+            "pipelines": {NAME: {"enable_runtime_trace": False}},
+            "normalize": {"parquet_normalizer": {"add_dlt_load_id": True}},
+            # Files live for a second; what compressing them costs is not won back.
+            "data_writer": {"compression": "none"},
+            # In turn: there is one writer, and memory for one row group.
+            "load": {"workers": 1, "delete_completed_jobs": True},
+        },
+        supports_secrets=False,
+    )
+)
+
+
+class LoadError(Exception):
+    """The warehouse does not take what was read; the message says why."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How reading one source, or one domain of it, ended.
+
+    Attributes:
+        source: Its name.
+        domain: The sending domain; None where a source has none.
+        lane: The lane that read, empty where a source has none.
+        window_begin: First instant asked for.
+        window_end: First instant after what was asked for.
+        cursor: Where the next run begins.
+        events: Items read.
+        loaded: Rows that are new in raw.
+        repeated: Items that were there already.
+        dead: Items that became dead letters.
+        outcome: cut_short: stopped in good order before the window's end.
+        message: What is to be said about it; what to do, if it failed.
+    """
+
+    source: str
+    domain: str | None = None
+    lane: str = ""
+    window_begin: datetime | None = None
+    window_end: datetime | None = None
+    cursor: datetime | None = None
+    events: int = 0
+    loaded: int = 0
+    repeated: int = 0
+    dead: int = 0
+    outcome: Literal["ok", "failed", "skipped", "cut_short"] = "ok"
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far reading has come.
+
+    Attributes:
+        source: Its name.
+        domain: The sending domain, if the source has domains.
+        events: Items read so far.
+        through: The last event read.
+        window_begin: First instant asked for.
+        window_end: First instant after what was asked for.
+    """
+
+    source: str
+    domain: str | None
+    events: int
+    through: datetime | None
+    window_begin: datetime | None
+    window_end: datetime | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What every source needs to be read."""
+
+    pipeline: dlt.Pipeline
+    warehouse: duckdb.DuckDBPyConnection
+    everything: bool
+    on_progress: Callable[[Progress], None]
+
+    def load(self, source: DltSource) -> int:
+        """Brings a source's data into raw, as one package.
+
+        Returns:
+            The number of rows, dlt's own aside.
+
+        Raises:
+            PipelineStepFailed: The source can't be read; nothing of it is kept.
+            LoadError: It was read but can't be loaded; the next run tries again.
+        """
+        self.pipeline.extract(source, loader_file_format="parquet")
+        return _load_extracted(self.pipeline)
+
+
+def extract(
+    sources: Sequence[str] = (),
+    *,
+    everything: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[Outcome]:
+    """Reads sources into the warehouse.
+
+    Args:
+        sources: Names of `SOURCES`; none for all of them.
+        everything: Whether to read again from SINCE on; nothing is loaded twice.
+        on_progress: Called while reading, from this thread.
+
+    Returns:
+        One outcome for each source, or for each domain of it, in the order of reading.
+
+    Raises:
+        SettingsError: A name or a setting makes no sense.
+        WarehouseBusyError: Another process has the warehouse open.
+        LoadError: The warehouse does not take what was read.
+    """
+    if unknown := sorted(set(sources) - set(SOURCES)):
+        raise SettingsError(
+            f"there is no source {unknown[0]}: the sources are {', '.join(SOURCES)}"
+        )
+    now()  # a wrong clock is told before anything is opened
+    readers = {"app": _app, "mailgun": _mailgun, "time_zones": _time_zones}
+    with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
+        run = _Run(pipeline, warehouse, everything, on_progress or (lambda _: None))
+        _load_extracted(pipeline)  # of a run that was killed
+        with _seldom_collecting_garbage():
+            return [
+                outcome
+                for name in SOURCES
+                if not sources or name in sources
+                for outcome in readers[name](run)
+            ]
+
+
+def check_mailgun() -> list[mailgun.Check]:
+    """Reaches the provider for each domain, with one small request.
+
+    Raises:
+        NotConfiguredError: There is no key or no domain; the message says what to set.
+        SettingsError: A setting makes no sense.
+    """
+    return mailgun.check(mailgun_settings())
+
+
+def _app(run: _Run) -> Iterator[Outcome]:
+    location = text("app", "location")
+    if location is None:
+        message = (
+            f"app is skipped: set {variable('app', 'location')} to read the "
+            "application's tables; without it, emails and recipients are derived from "
+            "the events"
+        )
+        yield Outcome("app", outcome="skipped", message=message)
+        return
+    queries = {
+        table.name: str(query)
+        for table in app_tables.TABLES
+        if (query := setting("app", table.name, "query"))
+    }
+    try:
+        rows = run.load(
+            app(location, run.warehouse, queries, everything=run.everything)
+        )
+    except app_tables.AppError as error:
+        yield Outcome("app", outcome="failed", message=str(error))
+    except PipelineStepFailed as error:
+        yield Outcome("app", outcome="failed", message=_cause(error))
+    else:
+        yield Outcome("app", events=rows, loaded=rows)
+
+
+def _mailgun(run: _Run) -> Iterator[Outcome]:
+    try:
+        settings = mailgun_settings()
+    except NotConfiguredError as error:
+        yield Outcome("mailgun", outcome="skipped", message=str(error))
+        return
+    with ExitStack() as stack:
+        clients = {
+            host: stack.enter_context(Client(host, mailgun.USER, settings.api_key))
+            for host in sorted({domain.base_url for domain in settings.domains})
+        }
+        for domain in settings.domains:
+            yield _latest(run, settings, domain.name, clients[domain.base_url])
+
+
+def _latest(
+    run: _Run, settings: MailgunSettings, domain: str, client: Client
+) -> Outcome:
+    """Runs the lane that moves forward, for one domain."""
+    at = _microseconds(now())
+    cursor = mailgun.stored_cursors(run.pipeline.state, "latest").get(domain)
+    window = windows.latest(at, None if run.everything else cursor, settings.since)
+    if window.is_empty:
+        message = "nothing to read yet"
+        return Outcome("mailgun", domain, "latest", message=message)
+    plausible = max(at, clock()) + windows.DAY
+    lane = Lane(
+        source="mailgun",
+        domain=domain,
+        name="latest",
+        window=window,
+        cursor=cursor,
+        now=at,
+        trust_window=settings.trust_window,
+        max_events=settings.max_events,
+        pages=mailgun.pages(client, domain, window, plausible),
+        warehouse=run.warehouse,
+    )
+
+    def on_page() -> None:
+        run.on_progress(
+            Progress(
+                "mailgun",
+                domain,
+                lane.read,
+                _instant(lane.reach.last),
+                _instant(window.begin),
+                _instant(window.end),
+            )
+        )
+
+    with lane:
+        while lane.outcome is None:
+            changed = _changed_settings(run, "mailgun", settings.for_models)
+            run.load(mailgun.mailgun(lane, on_page, changed))
+    return Outcome(
+        "mailgun",
+        domain,
+        lane.name,
+        _instant(window.begin),
+        _instant(window.end),
+        None if lane.cursor is None else _instant(lane.cursor),
+        lane.tally.events + lane.tally.repeats + lane.tally.dead,
+        lane.tally.events,
+        lane.tally.repeats,
+        lane.tally.dead,
+        lane.outcome,
+        lane.message,
+    )
+
+
+def _time_zones(run: _Run) -> Iterator[Outcome]:
+    source = time_zones(run.warehouse)
+    rows = 0 if source is None else run.load(source)
+    yield Outcome("time_zones", events=rows, loaded=rows)
+
+
+def _changed_settings(
+    run: _Run, source: str, settings: Mapping[str, str]
+) -> pa.Table | None:
+    """Settings that the models need and that are others than in raw; None if none."""
+    held = dict(
+        run.warehouse.execute(
+            "select name, value from raw.source_settings where source = ?", [source]
+        ).fetchall()
+    )
+    if "domains" in settings and "domains" in held:
+        # One that is read no longer keeps its account, and with it its days.
+        known = {*json.loads(held["domains"]), *json.loads(settings["domains"])}
+        settings = {**settings, "domains": json.dumps(sorted(known))}
+    changed = [
+        {"source": source, "name": name, "value": value, "as_of": clock()}
+        for name, value in settings.items()
+        if held.get(name) != value
+    ]
+    return SOURCE_SETTINGS.rows(changed) if changed else None
+
+
+@contextmanager
+def _active_pipeline(warehouse: duckdb.DuckDBPyConnection) -> Iterator[dlt.Pipeline]:
+    """The pipeline, its state in step with the warehouse."""
+    _tidy()
+    pipeline = _pipeline(warehouse)
+    try:
+        pipeline.sync_destination()
+        if not pipeline.has_pending_data and _is_ahead(pipeline, warehouse):
+            # Its cursors are those of another warehouse: a newer one that an older
+            # copy has replaced, or one that was removed. This one's own are taken.
+            pipeline.drop()
+            pipeline = _pipeline(warehouse)
+            pipeline.sync_destination()
+        yield pipeline
+    finally:
+        pipeline.deactivate()
+
+
+def _pipeline(warehouse: duckdb.DuckDBPyConnection) -> dlt.Pipeline:
+    pipeline = dlt.pipeline(
+        pipeline_name=NAME,
+        pipelines_dir=str(home() / "dlt"),
+        destination=once_only_duckdb(credentials=warehouse),
+        dataset_name=DATASET,
+    )
+    if not pipeline.default_schema_name:
+        # State goes into the package of the default schema. With Mailgun's, its
+        # cursors lie in the same package as the events that they cover.
+        pipeline.schemas.save_schema(dlt.Schema(MAILGUN))
+        pipeline.default_schema_name = MAILGUN  # type: ignore[assignment]  # dlt says None
+    return pipeline
+
+
+def _tidy() -> None:
+    """Removes what dlt leaves behind: one folder for each load, and half-read ones."""
+    folder = home() / "dlt" / NAME
+    loaded = sorted((folder / "load" / "loaded").glob("*"))
+    unfinished = [
+        path
+        for path in (folder / "normalize").glob("*")
+        if path.is_dir() and path.name != "extracted"
+    ]
+    for path in (*loaded[:-KEPT_LOADS], *unfinished):
+        shutil.rmtree(path)
+
+
+def _is_ahead(pipeline: dlt.Pipeline, warehouse: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the pipeline's folder knows of loads that the warehouse does not hold."""
+    if not pipeline.state.get("sources"):
+        return False
+    try:
+        held = warehouse.execute(
+            f"select max(version) from {DATASET}._dlt_pipeline_state"  # noqa: S608 - a constant
+            " where pipeline_name = ?",
+            [NAME],
+        ).fetchone()
+    except duckdb.CatalogException:
+        held = None
+    return held is None or held[0] is None or held[0] < pipeline.state["_state_version"]
+
+
+def _load_extracted(pipeline: dlt.Pipeline) -> int:
+    """Loads what has been read and isn't loaded yet; returns the number of rows."""
+    try:
+        normalized = pipeline.normalize()
+        pipeline.load()
+    except PipelineStepFailed as error:
+        raise LoadError(
+            f"what was read can't be loaded: {_cause(error)}; it is kept in "
+            f"{home() / 'dlt'}, and the next run tries again"
+        ) from error
+    rows = normalized.row_counts if normalized else {}
+    return sum(count for table, count in rows.items() if not table.startswith("_dlt"))
+
+
+def _cause(error: BaseException) -> str:
+    """What an error of dlt's is really about."""
+    while isinstance(error, PipelineStepFailed) or error.__cause__ is not None:
+        cause = error.exception if isinstance(error, PipelineStepFailed) else None
+        error = cause or error.__cause__ or RuntimeError(str(error))
+    return str(error)
+
+
+@contextmanager
+def _seldom_collecting_garbage() -> Iterator[None]:
+    """Spares the collector from going through all modules again and again.
+
+    Pages are freed by counting references; looking for cycles among what dlt and
+    DuckDB have imported costs a third of the time of decoding.
+    """
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+def _instant(at: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,10 @@
+{#
+    The first address of a To header. Quoted display names are taken out first:
+    they hold commas and even addresses.
+#}
+{% macro first_address(header) -%}
+    nullif(regexp_extract(
+        regexp_replace({{ header }}, '"(?:[^"\\]|\\.)*"', '', 'g'),
+        '[^\s<>,;"]+@[^\s<>,;"]+'
+    ), '')
+{%- endmacro %}

@@ -1,0 +1,54 @@
+{#
+    Creates the ledger: which loads there are, what each build took, and the
+    keys of the rows that it changed. docs/incremental.md draws it.
+
+    Every number comes from one sequence, so that "everything up to N was
+    taken" can be said of loads and of models alike.
+#}
+{% macro open_ledger() -%}
+    {%- if execute %}
+    create schema if not exists ledger;
+    create sequence if not exists ledger.change_numbers;
+    create table if not exists ledger.loads (
+        change_number bigint not null,
+        load_id varchar not null,
+        loaded_at timestamp with time zone not null
+    );
+    create table if not exists ledger.builds (
+        change_number bigint not null,
+        model varchar not null,
+        mode varchar not null,
+        reason varchar not null,
+        touched_groups bigint,
+        rows_removed bigint not null,
+        rows_added bigint not null,
+        invocation_id varchar not null,
+        built_at timestamp with time zone not null
+    );
+    create table if not exists ledger.positions (
+        model varchar not null,
+        looked_through bigint not null,
+        rebuild_reason varchar not null,
+        fingerprint varchar not null,
+        taken_through bigint,
+        taken_fingerprint varchar
+    );
+    create table if not exists ledger.views (
+        name varchar not null,
+        made_of varchar not null
+    );
+    create table if not exists ledger.trimmed (through bigint not null);
+    create or replace view ledger.rebuilds as
+    select model, change_number, reason, built_at as rebuilt_at
+    from ledger.builds
+    where mode = 'whole';
+    {%- for node in graph.nodes.values() if node.config.materialized == 'touched_groups' %}
+    create table if not exists ledger.{{ node.name }}__changes (
+        change_number bigint not null
+        {%- for column in change_columns(node) %},
+        {{ column }} {{ node.columns[column].data_type }}
+        {%- endfor %}
+    );
+    {%- endfor %}
+    {%- endif %}
+{%- endmacro %}

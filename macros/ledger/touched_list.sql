@@ -1,0 +1,57 @@
+{#
+    A materialization for the models that list which groups of another model
+    were touched since that one last took from upstream. It also decides
+    whether that model must be rebuilt whole, and notes up to where it looked;
+    a run that dies before the other model commits looks again.
+
+    Configuration:
+        meta.touches        the model whose groups are listed
+        meta.rebuilt_with   models whose whole rebuild rebuilds that one, since
+                            they then list no changed rows
+        meta.fingerprint    small relations (seeds, settings) whose change
+                            rebuilds that one
+#}
+{% materialization touched_list, adapter='duckdb' %}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set meta = config.get('meta') -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- do check_depends_on(meta.get('rebuilt_with', []) + meta.get('fingerprint', [])) -%}
+    {%- set fingerprint = fingerprint_of(meta.get('fingerprint', [])) -%}
+    {%- set reason = why_rebuild(
+        meta.touches, meta.get('rebuilt_with', []), meta.get('fingerprint', []), fingerprint
+    ) -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% if existing is not none and not existing.is_table %}
+        {% do adapter.drop_relation(existing) %}
+    {% endif %}
+    {% call statement('main') -%}
+        create or replace table {{ target_relation }} as
+        select * from (
+            {{ compiled_code }}
+        ) {{ 'where false' if reason }};
+
+        merge into ledger.positions as positions
+        using (select '{{ meta.touches }}' as model) as looked
+            on positions.model = looked.model
+        when matched then update set
+            looked_through = nextval('ledger.change_numbers'),
+            rebuild_reason = '{{ reason }}',
+            fingerprint = '{{ fingerprint }}'
+        when not matched then insert
+        values (
+            looked.model,
+            nextval('ledger.change_numbers'),
+            '{{ reason }}',
+            '{{ fingerprint }}',
+            null,
+            null
+        )
+    {%- endcall %}
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {% do adapter.commit() %}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

@@ -1,0 +1,36 @@
+{#
+    Forgets changed rows that every model has taken and that are more than a
+    day old; a published file that is further behind is copied whole. How
+    often models were built is kept for 90 days.
+#}
+{% macro trim_ledger() -%}
+    {%- if execute %}
+    {%- set through = run_query("
+        select coalesce(least(
+            (select min(coalesce(taken_through, 0)) from ledger.positions),
+            (
+                select max(change_number)
+                from ledger.builds
+                where built_at < current_timestamp - interval 1 day
+            ),
+            (select max(change_number) from ledger.builds)
+        ), 0)
+        where exists (
+            select 1 from ledger.builds
+            where built_at < current_timestamp - interval 1 day
+        )
+    ").rows %}
+    {%- if through %}
+    {%- for node in graph.nodes.values() if node.config.materialized == 'touched_groups' %}
+    delete from ledger.{{ node.name }}__changes where change_number <= {{ through[0][0] }};
+    {%- endfor %}
+    delete from ledger.builds
+    where built_at < current_timestamp - interval 90 day
+        and change_number not in (
+            select max(change_number) from ledger.builds group by model
+        );
+    delete from ledger.trimmed;
+    insert into ledger.trimmed values ({{ through[0][0] }});
+    {%- endif %}
+    {%- endif %}
+{%- endmacro %}

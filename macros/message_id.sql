@@ -1,0 +1,7 @@
+{#
+    An RFC Message-ID as it is compared: without angle brackets, case kept;
+    null when nothing is left.
+#}
+{% macro message_id(column) -%}
+    nullif(trim(trim({{ column }}), '<>'), '')
+{%- endmacro %}

@@ -1,0 +1,16 @@
+{#
+    Fields for json_values(): the members of an object whose names come from a
+    configuration, as variable_0, variable_1, …
+#}
+{% macro variable_fields(object, names) -%}
+    {%- set fields = {} -%}
+    {%- for name in names -%}
+        {%- if "'" in name or '"' in name -%}
+            {{ exceptions.raise_compiler_error(
+                "The name of a variable can't hold a quote: " ~ name
+            ) }}
+        {%- endif -%}
+        {%- do fields.update({'variable_' ~ loop.index0: '$."' ~ object ~ '"."' ~ name ~ '"'}) -%}
+    {%- endfor -%}
+    {{ return(fields) }}
+{%- endmacro %}

@@ -1,0 +1,362 @@
+{{ config(
+    materialized='touched_list',
+    meta={
+        'touches': 'fct_message_events',
+        'rebuilt_with': ['int_email_recipients__derived'],
+        'fingerprint': ['event_vocabulary', 'bounce_classes', 'int_settings'],
+    },
+) }}
+
+-- depends_on: {{ ref('int_email_recipients__derived') }}
+-- depends_on: {{ ref('event_vocabulary') }}
+-- depends_on: {{ ref('bounce_classes') }}
+-- depends_on: {{ ref('int_settings') }}
+
+with
+
+mailgun as (
+
+    select * from {{ ref('stg_mailgun__events') }}
+
+),
+
+emails as (
+
+    select * from {{ ref('int_emails') }}
+
+),
+
+app_emails as (
+
+    select * from {{ ref('stg_app__emails') }}
+    where load_id in {{ arrived('fct_message_events') }}
+
+),
+
+recipients as (
+
+    select * from {{ ref('stg_app__email_recipients') }}
+    where load_id in {{ arrived('fct_message_events') }}
+
+),
+
+batches as (
+
+    select * from {{ ref('stg_app__email_batches') }}
+    where load_id in {{ arrived('fct_message_events') }}
+
+),
+
+{# Without an application the settings tell the accounts. #}
+arrived_accounts as (
+
+    select load_id from {{ ref('stg_app__accounts') }}
+    where load_id in {{ arrived('fct_message_events') }}
+
+    union all
+
+    select load_id from {{ ref('stg_tallybook__source_settings') }}
+    where load_id in {{ arrived('fct_message_events') }}
+
+),
+
+accounts as (
+
+    select * from {{ ref('int_accounts') }}
+
+),
+
+derived as (
+
+    select *
+    from {{ changes('int_email_recipients__derived', 'fct_message_events') }}
+
+),
+
+built as (
+
+    select *
+    from {{ already_built('fct_message_events', [
+        'occurred_at',
+        'event_key',
+        'event_type',
+        'domain',
+        'account_id',
+        'given_email_id',
+        'email_id',
+        'match_method',
+        'message_id',
+        'provider_message_id',
+        'recipient_key',
+        'member_id',
+        'unmatched_reason',
+    ]) }}
+
+),
+
+arrived_emails as (
+
+    select
+        email_id,
+        account_id
+
+    from emails
+
+    where email_id in (
+            select app_emails.email_id from app_emails
+            union
+            select derived.email_id from derived
+        )
+
+),
+
+{# With every spelling of an address: another one may speak now. #}
+arrived_recipients as (
+
+    select
+        email_id,
+        recipient_key,
+        member_id
+    from {{ ref('stg_app__email_recipients') }}
+    where (email_id, recipient_key) in (
+            select
+                recipients.email_id,
+                recipients.recipient_key
+            from recipients
+        )
+
+    union
+
+    select
+        email_id,
+        recipient_key,
+        null as member_id
+    from derived
+
+),
+
+arrived_links as (
+
+    select
+        message_id,
+        email_id
+    from recipients
+
+    union
+
+    select
+        message_id,
+        email_id
+    from batches
+
+    union
+
+    select
+        message_id,
+        email_id
+    from derived
+
+),
+
+new_events as (
+
+    select
+        occurred_at,
+        event_key
+
+    from mailgun
+
+    where load_id in {{ arrived('fct_message_events') }}
+
+),
+
+by_email as (
+
+    select
+        built.occurred_at,
+        built.event_key
+
+    from built
+
+    inner join arrived_emails as emails
+        on built.given_email_id = emails.email_id
+
+    where built.email_id is null
+
+    union
+
+    select
+        built.occurred_at,
+        built.event_key
+
+    from built
+
+    inner join arrived_emails as emails
+        on built.email_id = emails.email_id
+
+    where built.account_id is distinct from emails.account_id
+        or built.event_type in ('unsubscribed', 'subscribed')
+
+),
+
+by_recipient as (
+
+    select
+        built.occurred_at,
+        built.event_key
+
+    from built
+
+    inner join arrived_recipients as recipients
+        on built.email_id = recipients.email_id
+        and built.recipient_key = recipients.recipient_key
+
+    where built.unmatched_reason is not null
+        or built.member_id is distinct from recipients.member_id
+
+),
+
+by_link as (
+
+    select
+        built.occurred_at,
+        built.event_key
+
+    from built
+
+    inner join arrived_links as links
+        on built.message_id = links.message_id
+
+    where built.given_email_id is null
+        and built.email_id is distinct from links.email_id
+
+    union
+
+    select
+        built.occurred_at,
+        built.event_key
+
+    from built
+
+    inner join arrived_links as links
+        on built.provider_message_id = links.message_id
+
+    where built.given_email_id is null
+        and built.email_id is distinct from links.email_id
+
+),
+
+{# Read where they lie, so that only these emails' rows are read. #}
+links_of_emails as (
+
+    select
+        message_id,
+        email_id
+    from {{ ref('stg_app__email_recipients') }}
+    where email_id in (
+            select arrived_recipients.email_id from arrived_recipients
+        )
+
+    union
+
+    select
+        message_id,
+        email_id
+    from {{ ref('stg_app__email_batches') }}
+    where email_id in (
+            select arrived_recipients.email_id from arrived_recipients
+        )
+
+    union
+
+    select
+        message_id,
+        email_id
+    from {{ ref('int_email_recipients__derived') }}
+    where email_id in (
+            select arrived_recipients.email_id from arrived_recipients
+        )
+
+),
+
+{# A recipient that was given another message id takes the old one away, from
+   whomever it stood for. #}
+by_lost_link as (
+
+    select
+        built.occurred_at,
+        built.event_key
+
+    from built
+
+    left join links_of_emails
+        on built.email_id = links_of_emails.email_id
+        and links_of_emails.message_id = case built.match_method
+            when 'message_id' then built.message_id
+            else built.provider_message_id
+        end
+
+    where built.match_method <> 'email_id'
+        and links_of_emails.email_id is null
+        and built.email_id in (
+            select arrived_recipients.email_id from arrived_recipients
+        )
+
+),
+
+domain_accounts as (
+
+    select
+        sending_domain,
+        min(account_id) as account_id
+
+    from accounts
+
+    group by sending_domain
+
+    having count(*) = 1
+
+),
+
+{# Accounts that came, went or changed domains tell anew where events without
+   an email's account belong. #}
+by_domain as (
+
+    select
+        built.occurred_at,
+        built.event_key
+
+    from built
+
+    left join domain_accounts
+        on built.domain = domain_accounts.sending_domain
+
+    where exists (select 1 from arrived_accounts)
+        and built.account_id is distinct from domain_accounts.account_id
+        and (
+            built.email_id is null
+            or built.email_id not in (
+                select emails.email_id from emails
+                where emails.account_id is not null
+            )
+        )
+
+),
+
+touched as (
+
+    select * from new_events
+    union
+    select * from by_email
+    union
+    select * from by_recipient
+    union
+    select * from by_link
+    union
+    select * from by_lost_link
+    union
+    select * from by_domain
+
+)
+
+select * from touched

@@ -1,0 +1,111 @@
+{{ config(materialized='ephemeral') }}
+
+{# What decides between deferrals, temporary bounces and deliveries is the
+   latest, and at the same instant the later stage of life: both in one
+   number, four steps to the microsecond. #}
+{%- set decides = epoch_us('occurred_at') ~ ' * 4 + stage' -%}
+
+with
+
+events as (
+
+    select
+        *,
+        case
+            when event_type = 'deferred' then 1
+            when event_type = 'bounced' and severity = 'temporary' then 2
+            when event_type = 'delivered' then 3
+        end as stage,
+        severity = 'permanent' as is_permanent
+
+    from {{ ref('fct_message_events') }}
+
+    where unmatched_reason is null
+        and {{ is_touched(
+            'fct_recipient_status',
+            ref('int_recipients__touched'),
+            ['email_id', 'recipient_key'],
+        ) }}
+
+),
+
+summed as (
+
+    select
+        email_id as event_email_id,
+        recipient_key as event_recipient_key,
+        max(provider) as provider,
+        min(message_id) as event_message_id,
+        min(occurred_at) filter (where event_type = 'queued') as queued_at,
+        min(occurred_at) filter (where event_type = 'delivered')
+            as delivered_at,
+        min(occurred_at) filter (where event_type = 'opened')
+            as first_opened_at,
+        min(occurred_at) filter (
+            where event_type = 'opened' and is_machine is not true
+        ) as first_human_opened_at,
+        max(occurred_at) filter (where event_type = 'opened')
+            as last_opened_at,
+        min(occurred_at) filter (where event_type = 'clicked')
+            as first_clicked_at,
+        min(occurred_at) filter (where event_type = 'complained')
+            as complained_at,
+        min(occurred_at) filter (where event_type = 'unsubscribed')
+            as unsubscribed_at,
+        min(occurred_at) filter (
+            where event_type = 'bounced' and is_permanent
+        ) as bounced_at,
+        min(occurred_at) filter (where event_type = 'rejected')
+            as rejected_at,
+        count(*) filter (where event_type = 'opened') as open_events,
+        count(*) filter (where event_type = 'clicked') as click_events,
+        count(*) filter (where event_type = 'deferred') as deferrals,
+        count(*) filter (where event_type = 'bounced') > 0 as was_bounced,
+        max({{ decides }}) % 4 as last_stage,
+        {{ from_epoch_us('max(' ~ decides ~ ') // 4') }} as last_stage_at,
+        coalesce(
+            min_by(event_key, {{ ordering([
+                'occurred_at', 'received_at', 'event_key',
+            ]) }}) filter (
+                where event_type in ('bounced', 'rejected') and is_permanent
+            ),
+            max_by(event_key, {{ ordering([
+                'occurred_at', 'received_at', 'event_key',
+            ]) }}) filter (
+                where event_type in ('bounced', 'deferred')
+                and not is_permanent
+            )
+        ) as failure_event_key
+
+    from events
+
+    group by email_id, recipient_key
+
+),
+
+with_failure as (
+
+    select
+        summed.*,
+        failures.severity as failure_severity,
+        failures.smtp_code as failure_code,
+        failures.enhanced_code as failure_enhanced_code,
+        coalesce(
+            failures.mta_response,
+            'Error ' || coalesce(
+                failures.enhanced_code, cast(failures.smtp_code as varchar)
+            )
+        ) as failure_message,
+        failures.reject_reason,
+        failures.bounce_class
+
+    from summed
+
+    left join events as failures
+        on summed.event_email_id = failures.email_id
+        and summed.event_recipient_key = failures.recipient_key
+        and summed.failure_event_key = failures.event_key
+
+)
+
+select * from with_failure

@@ -1,0 +1,19 @@
+"""Stand-in providers on loopback, and an application database that fits them.
+
+For the demo, tests and benchmarks. Imports nothing of ours.
+
+    with simulator.serve(Spec(emails=10), latency_ms=5) as mailgun:
+        ...  # mailgun.base_url, mailgun.api_key, mailgun.domains
+
+- a world is made: `spec`, `cast`, `lives`, `failures`, `strays`, `hostile`,
+  `conversations`, `diary`, `truth`, all together in `world`;
+- its events get bodies: `templates`, `clients`, `bodies`, `log`;
+- its application is written: `tables`, `app`;
+- its provider answers: `wire` (HTTP), `pages`, `stats`, `knobs`, `mailgun`;
+- as a process of its own: `__main__`, started by `process`.
+"""
+
+from simulator.process import Simulator, serve
+from simulator.spec import Spec
+
+__all__ = ["Simulator", "Spec", "serve"]

@@ -1,0 +1,1 @@
+"""The command line: runs the others in order, publishes, reports."""

@@ -1,0 +1,257 @@
+"""`tallybook`: what it can be asked, and how it answers.
+
+    arguments ─▶ the run lock ─▶ extract, build, publish, … ─▶ lines or JSON
+
+Exit status: 0 good, 1 a check failed, 2 could not run.
+"""
+# ruff: noqa: PLC0415 - dlt and dbt take seconds to import, and help must not wait.
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from tallybook.errors import CannotRunError
+from tallybook.say import Say
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, for programs.")
+]
+
+app = typer.Typer(
+    name="tallybook",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Exit(IntEnum):
+    """Exit statuses, the worse the greater."""
+
+    GOOD = 0
+    CHECK_FAILED = 1
+    COULD_NOT_RUN = 2
+
+
+@app.callback(
+    epilog="Exit status: 0 good, 1 a check failed, 2 could not run. "
+    "State lies in TALLYBOOK_HOME (default: .tallybook in the repository)."
+)
+def tallybook() -> None:
+    """A warehouse for messaging events whose numbers tally with the raw events.
+
+    New here? `tallybook demo` needs no credentials and takes less than a minute.
+    With an API key: `tallybook doctor` says what to set, `tallybook run` does it all.
+    """
+
+
+@app.command()
+def demo() -> None:
+    """Show it all on a simulated provider; no credentials needed."""
+    with _speaking() as say:
+        from tallybook.demo import demo as show
+
+        status = show(say)
+    raise typer.Exit(status)
+
+
+@app.command()
+def extract(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SOURCE"),
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Read again from SINCE on; nothing is loaded twice."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read what is new from the sources into the warehouse.
+
+    The sources are app, mailgun and time_zones; all of them when none is named.
+    """
+    with _working("extract", as_json) as (_, say):
+        from tallybook.run import extract_status, read
+
+        outcomes = read(sources or (), say, everything=everything)
+    _answer(as_json, extract_status(outcomes), extract=outcomes)
+
+
+@app.command()
+def build(
+    full_refresh: Annotated[
+        bool, typer.Option("--full-refresh", help="Rebuild every model whole.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build and test the models: `dbt build` in this process."""
+    with _working("build", as_json) as (home, say):
+        from tallybook.build import Dbt
+        from tallybook.run import build_and_note, build_status
+
+        built = build_and_note(home, Dbt(home), say, full_refresh=full_refresh)
+    _answer(as_json, build_status(built), build=built)
+
+
+@app.command()
+def run(as_json: AsJson = False) -> None:
+    """Extract, build, check and publish, once.
+
+    A source that fails does not stop the others. A check that fails stops the
+    publication: analysts keep the last state that passed.
+    """
+    with _working("run", as_json) as (home, say):
+        from tallybook.run import run as run_once
+
+        done = run_once(home, say)
+    _answer(
+        as_json,
+        done.exit_status,
+        extract=done.extract,
+        build=done.build,
+        publication=done.publication,
+    )
+
+
+@app.command()
+def publish(
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Even if the last build did not pass.")
+    ] = False,
+) -> None:
+    """Bring the file that analysts open up to date with the warehouse.
+
+    Written is only what has changed. A session that is open in the file keeps
+    what it sees until it is closed, and stops nobody.
+    """
+    with _working("publish") as (home, say):
+        from tallybook.build import Dbt
+        from tallybook.builds import last_build
+        from tallybook.marts import marts_in
+        from tallybook.publish import publish as bring_up_to_date
+
+        last = last_build(home)
+        if last and not last.is_green and not anyway:
+            raise CannotRunError(
+                "The last build did not pass its checks, so it is not published.",
+                "Run `tallybook build` to see what failed; `tallybook publish "
+                "--anyway` publishes it as it is.",
+            )
+        say.published(bring_up_to_date(home, marts_in(Dbt(home).manifest())))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show on one screen whether all is well.
+
+    While a run is at work the figures are those that the last one left.
+    """
+    with _speaking(as_json) as say:
+        from extract.home import home
+        from tallybook.status import status as look
+        from tallybook.status_screen import show
+
+        found = look(home())
+        show(say.console, found)
+    _answer(
+        as_json,
+        Exit.CHECK_FAILED if found.troubles else Exit.GOOD,
+        status=found,
+        troubles=found.troubles,
+    )
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is missing or wrong in the settings, and what to do."""
+    with _speaking(as_json) as say:
+        from tallybook.doctor import examine
+
+        findings = []
+        for finding in examine():
+            say.found(finding)
+            findings.append(finding)
+        bad = any(finding.state == "bad" for finding in findings)
+    _answer(as_json, Exit.CHECK_FAILED if bad else Exit.GOOD, findings=findings)
+
+
+def main() -> None:
+    """The entry of the `tallybook` script."""
+    # A log that can't be written, on a full disk, is no reason for tracebacks.
+    logging.raiseExceptions = False
+    app()
+
+
+@contextmanager
+def _working(doing: str, as_json: bool = False) -> Iterator[tuple[Path, Say]]:
+    """The run lock, and a status left behind for whoever asks later."""
+    with _speaking(as_json) as say:
+        from extract.home import SettingsError, home
+        from tallybook import status
+        from tallybook.lock import only_run
+
+        with only_run(home(), doing):
+            try:
+                yield home(), say
+                status.note(home())
+            except (SettingsError, CannotRunError, OSError) as error:
+                status.note_problem(home(), doing, _in_words(error).problem)
+                raise
+
+
+@contextmanager
+def _speaking(as_json: bool = False) -> Iterator[Say]:
+    """Somebody who tells people, not programs; turns expected errors into words."""
+    from extract.home import SettingsError
+
+    # A file or a pipe has no width: its lines are not to be broken.
+    width = None if sys.stdout.isatty() else 1_000
+    say = Say(Console(quiet=as_json, width=width, highlight=False))
+    try:
+        yield say
+    except (SettingsError, CannotRunError, OSError) as error:
+        say.end()
+        told = _in_words(error)
+        if as_json:
+            _answer(
+                as_json, Exit.COULD_NOT_RUN, problem=told.problem, advice=told.advice
+            )
+        Say(Console(stderr=True, width=width, highlight=False)).problem(told)
+        raise typer.Exit(Exit.COULD_NOT_RUN) from error
+    finally:
+        say.end()
+
+
+def _in_words(error: Exception) -> CannotRunError:
+    """What an expected error is for a person: what happened, where, what to do."""
+    if isinstance(error, CannotRunError):
+        return error
+    if not isinstance(error, OSError):
+        return CannotRunError(str(error))
+    at = f" at {error.filename}" if error.filename else ""
+    return CannotRunError(
+        f"{error.strerror or error}{at}.",
+        "Make room on the disk, or the folder writable, and run it again.",
+    )
+
+
+def _answer(as_json: bool, exit_status: int, **parts: object) -> NoReturn:
+    """Ends the command; a program gets what was found as one JSON object."""
+    if as_json:
+        import msgspec
+
+        answer = {**parts, "exit_status": exit_status}
+        sys.stdout.write(msgspec.json.encode(answer, enc_hook=str).decode() + "\n")
+    raise typer.Exit(exit_status)

@@ -1,0 +1,230 @@
+"""The whole way on a simulated provider: nothing to set, nothing to sign up for.
+
+simulator ◀── polled ── extract ─▶ build ─▶ publish ─▶ three answers
+    ╰── ten minutes later: late events, and only what they touch is rebuilt
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, cast
+from urllib.request import Request, urlopen
+
+import duckdb
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from extract.home import ROOT
+from tallybook import status
+from tallybook.build import Dbt
+from tallybook.errors import CannotRunError
+from tallybook.lock import only_run
+from tallybook.marts import marts_in
+from tallybook.publish import publish
+from tallybook.run import build_and_note, build_status, read
+from tallybook.say import Say, at
+
+FIRST_LOOK = datetime(2026, 3, 11, 18, 45, tzinfo=UTC)
+"""Eight minutes after the last mailing of the simulated fortnight."""
+
+LATER = FIRST_LOOK + timedelta(minutes=20)
+
+_WORLD = {"seed": "7", "begin": "2026-03-01T00:00:00+00:00", "late": "0.05"}
+QUESTIONS = {
+    "Who never got the email that failed most, and why?": """\
+select recipient, delivery_status, failure_code as code, failure_message
+from marts.fct_recipient_status
+where not is_delivered and failure_message is not null
+    and email_id = (
+        select email_id
+        from marts.fct_email_performance
+        order by failed_permanently desc, email_id
+        limit 1
+    )
+order by recipient
+limit 6""",
+    "Which domains bounce most?": """\
+select
+    split_part(recipient_key, '@', 2) as domain,
+    count(*) as sent,
+    count(*) filter (where bounce_class is not null) as bounced,
+    round(100.0 * bounced / sent, 1) as percent
+from marts.fct_recipient_status
+group by domain
+order by bounced desc, domain
+limit 5""",
+    "Which emails have more machine than human opens?": """\
+select
+    subject,
+    count(*) filter (where is_machine) as by_machine,
+    count(*) filter (where not is_machine) as by_human
+from marts.fct_message_events
+inner join marts.fct_email_performance using (email_id)
+where event_type = 'opened'
+group by email_id, subject
+having by_machine > by_human
+order by by_machine - by_human desc, email_id
+limit 5""",
+}
+"""What analysts ask; each SELECT runs in the published file as it stands here."""
+
+_MARKER = ".demo"
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class _Provider:
+    base_url: str
+    api_key: str
+    domains: list[str]
+
+    def set_clock(self, now: datetime) -> None:
+        """Lets the provider show what it has stored by then, and us ask up to then."""
+        os.environ["TALLYBOOK_NOW"] = now.isoformat()
+        body = msgspec.json.encode({"now": now})
+        request = Request(f"{self.base_url}/control", body)  # noqa: S310 - loopback
+        with urlopen(request, timeout=10):  # noqa: S310
+            pass
+
+
+def demo(say: Say) -> int:
+    """Shows it all.
+
+    Args:
+        say: Tells what happens.
+
+    Returns:
+        Exit status: 0, or what the build's checks say.
+
+    Raises:
+        CannotRunError: TALLYBOOK_HOME is somebody's real state folder, or the
+            simulator does not start.
+    """
+    begun = time.monotonic()
+    home = Path(os.environ.get("TALLYBOOK_HOME") or ROOT / ".tallybook" / "demo")
+    home = home.absolute()
+    with only_run(home, "demo"):
+        _empty(home)
+        with _simulator(home / "application") as provider:
+            _configure(home, provider)
+            say.line(
+                f"[bold]A simulated provider[/] at {provider.base_url}: two weeks of "
+                f"mail from {len(provider.domains)} domains"
+            )
+            dbt = Dbt(home)
+            for title, clock in (
+                ("First run", FIRST_LOOK),
+                ("The next run: what is new, and what the provider stored late", LATER),
+            ):
+                provider.set_clock(clock)
+                say.line(f"\n[bold]{title}[/] ({at(clock)} UTC)")
+                read((), say)
+                build = build_and_note(home, dbt, say)
+                if not build.is_green:
+                    say.unpublished()
+                    return build_status(build)
+                publication = publish(home, marts_in(dbt.manifest()))
+                say.published(publication)
+        status.note(home)
+    with duckdb.connect(publication.path, read_only=True) as con:
+        for question, sql in QUESTIONS.items():
+            _answer(say.console, con, question, sql)
+    _where_next(say, publication.path, time.monotonic() - begun)
+    return 0
+
+
+def _empty(home: Path) -> None:
+    """Begins anew, but never on top of somebody's real state."""
+    if (home / "warehouse.duckdb").exists() and not (home / _MARKER).exists():
+        raise CannotRunError(
+            f"TALLYBOOK_HOME={home} holds a warehouse that is not the demo's.",
+            "Unset TALLYBOOK_HOME for the demo, or set it to an empty folder.",
+        )
+    (home / _MARKER).touch()
+    for path in home.iterdir():
+        if path.name in (_MARKER, "run.lock"):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+@contextmanager
+def _simulator(application: Path) -> Iterator[_Provider]:
+    """A provider in a process of its own, which ends with the block."""
+    world = [word for name, value in _WORLD.items() for word in (f"--{name}", value)]
+    command = [sys.executable, "-m", "simulator", "--app-folder", str(application)]
+    # Its stdin is its lifeline: should this process die, it ends by itself.
+    with subprocess.Popen(  # noqa: S603 - our own module
+        [*command, *world], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        try:
+            ready = cast("IO[bytes]", process.stdout).readline()
+            if not ready:
+                raise CannotRunError(
+                    "The simulated provider did not start.",
+                    "See above for its own words; `python -m simulator` shows more.",
+                )
+            yield msgspec.json.decode(ready, type=_Provider)
+        finally:
+            process.terminate()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _configure(home: Path, provider: _Provider) -> None:
+    """Settings for this process alone, whatever the user's own are."""
+    for name in [name for name in os.environ if name.startswith("SOURCES__")]:
+        del os.environ[name]
+    os.environ |= {
+        "TALLYBOOK_HOME": str(home),
+        "SOURCES__MAILGUN__API": "events",
+        "SOURCES__MAILGUN__API_KEY": provider.api_key,
+        "SOURCES__MAILGUN__BASE_URL": provider.base_url,
+        "SOURCES__MAILGUN__DOMAINS": ",".join(provider.domains),
+        "SOURCES__MAILGUN__SINCE": _WORLD["begin"],
+        "SOURCES__MAILGUN__TRUST_WINDOW": "3600",
+        "SOURCES__APP__LOCATION": str(home / "application"),
+    }
+
+
+def _answer(
+    console: Console, con: duckdb.DuckDBPyConnection, question: str, sql: str
+) -> None:
+    """One question, the SELECT that answers it, and what it says."""
+    result = con.execute(sql)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, kind, *_ in result.description or []:
+        is_number = kind in ("BIGINT", "DOUBLE", "HUGEINT")
+        table.add_column(name, justify="right" if is_number else "left")
+    for row in result.fetchall():
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console.print(f"\n[bold]{question}[/]")
+    console.print(Syntax(sql, "sql", background_color="default", word_wrap=True))
+    console.print(table)
+
+
+def _where_next(say: Say, path: Path, seconds: float) -> None:
+    say.line(f"[bold]Look further[/]; all of this took {seconds:.0f} s")
+    for what, how in (
+        ("the file", str(path)),
+        ("open it", f"duckdb -readonly {path}"),
+        ("what is in it", "from duckdb_tables() select table_name, comment;"),
+        ("its columns", "from duckdb_columns() where schema_name = 'marts';"),
+        ("your own mail", "`tallybook doctor` says what to set"),
+        ("how it works", "README.md and docs/"),
+    ):
+        say.line(f"  {what:<13}  {how}")

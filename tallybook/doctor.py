@@ -1,0 +1,297 @@
+"""Looks at everything that a run needs, and says what to do about the rest.
+
+    settings ─▶ state folder ─▶ warehouse ─▶ published file ─▶ providers ─▶ application
+
+Changes nothing; opens the warehouse only for a moment and only to read.
+"""
+
+import difflib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+from packaging.requirements import Requirement
+
+from extract.app_locations import open_location
+from extract.app_tables import TABLES, AppError
+from extract.home import ROOT, SettingsError, home, now
+from extract.mailgun_settings import NotConfiguredError, mailgun_settings
+from extract.pipeline import check_mailgun
+from extract.settings import setting, text, variable
+from tallybook.lock import RunningError, only_run
+from tallybook.shelf import NAME
+
+_PYTHON = (3, 11)
+_LITTLE_SPACE = 2**30
+_NO_SPACE = 100 * 2**20
+
+_MAILGUN = (
+    *("api", "api_key", "base_url", "domains", "email_id_variables"),
+    *("max_events", "since", "timezone", "trust_window"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that was looked at.
+
+    Attributes:
+        what: What it is, in a word or two.
+        state: `mind` is worth a look and stops nothing; `bad` stops a run.
+        message: What was found.
+        advice: What to do; empty when there is nothing to do.
+    """
+
+    what: str
+    state: Literal["good", "mind", "bad"]
+    message: str
+    advice: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Looks at one thing after the other, those that take longest last."""
+    yield _python()
+    yield from _packages()
+    yield from _clock()
+    files = list(_settings_files())
+    yield from files
+    yield from _unknown_settings()
+    try:
+        folder = home()
+    except SettingsError as error:
+        yield Finding("state folder", "bad", str(error), "Mend TALLYBOOK_HOME.")
+    else:
+        state_folder = _state_folder(folder)
+        yield state_folder
+        if state_folder.state != "bad":
+            yield _warehouse(folder)
+            yield _published(folder / "published" / NAME)
+    if all(finding.state != "bad" for finding in files):
+        yield from _mailgun()
+        yield _application()
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < _PYTHON:
+        return Finding(
+            "Python", "bad", f"{version} is too old", "Use Python 3.11 or newer."
+        )
+    return Finding("Python", "good", version)
+
+
+def _packages() -> Iterator[Finding]:
+    """Compares what is installed with what pyproject.toml asks for."""
+    wrong = 0
+    for text_of in metadata.requires("tallybook") or []:
+        asked = Requirement(text_of)
+        if asked.marker and not asked.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            has = metadata.version(asked.name)
+        except metadata.PackageNotFoundError:
+            has = "missing"
+        if has == "missing" or not asked.specifier.contains(has, prereleases=True):
+            wrong += 1
+            yield Finding(
+                "package",
+                "bad",
+                f"{asked.name} is {has}, and {asked.specifier} is needed",
+                "Run `pip install -c constraints.txt -e .` in the repository.",
+            )
+    if not wrong:
+        versions = ", ".join(
+            f"{name} {metadata.version(name)}"
+            for name in ("dlt", "dbt-core", "dbt-duckdb", "duckdb")
+        )
+        yield Finding("packages", "good", versions)
+
+
+def _clock() -> Iterator[Finding]:
+    try:
+        fixed = now()
+    except SettingsError as error:
+        yield Finding("clock", "bad", str(error), "Mend TALLYBOOK_NOW, or unset it.")
+        return
+    if os.environ.get("TALLYBOOK_NOW"):
+        yield Finding(
+            "clock",
+            "mind",
+            f"TALLYBOOK_NOW stops it at {fixed.isoformat()}",
+            "Unset it, unless this is a test or a replay.",
+        )
+
+
+def _settings_files() -> Iterator[Finding]:
+    folder = ROOT / ".dlt"
+    try:
+        setting("mailgun", "api_key")
+    except SettingsError as error:
+        yield Finding("settings", "bad", str(error), "Mend the file; it is TOML.")
+        return
+    there = [
+        name for name in ("config.toml", "secrets.toml") if (folder / name).exists()
+    ]
+    found = ", ".join(there) if there else "no files, so the environment alone"
+    yield Finding("settings", "good", f"{folder}: {found}")
+    secrets = folder / "secrets.toml"
+    if secrets.exists() and secrets.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        yield Finding(
+            "settings",
+            "mind",
+            f"other users can read {secrets}",
+            f"Run `chmod 600 {secrets}`.",
+        )
+
+
+def _unknown_settings() -> Iterator[Finding]:
+    """Variables that nobody reads: a wrong letter is silent otherwise."""
+    known = {variable("mailgun", name) for name in _MAILGUN}
+    known |= {variable("app", "location")}
+    known |= {variable("app", table.name, "query") for table in TABLES}
+    for name in sorted(os.environ):
+        if not name.startswith(("SOURCES__MAILGUN__", "SOURCES__APP__")):
+            continue
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            yield Finding(
+                "settings",
+                "mind",
+                f"{name} is set and nobody reads it",
+                f"Did you mean {near[0]}?" if near else "Unset it.",
+            )
+
+
+def _state_folder(folder: Path) -> Finding:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return Finding(
+            "state folder",
+            "bad",
+            f"{folder} can't be written: {error.strerror}",
+            "Make it writable, or set TALLYBOOK_HOME to a folder that is.",
+        )
+    free = shutil.disk_usage(folder).free
+    message = f"{folder}, {free / 2**30:,.1f} GB free"
+    if free < _NO_SPACE:
+        return Finding("state folder", "bad", message, "Make room on the disk.")
+    if free < _LITTLE_SPACE:
+        return Finding("state folder", "mind", message, "Make room on the disk soon.")
+    return Finding("state folder", "good", message)
+
+
+def _warehouse(folder: Path) -> Finding:
+    path = folder / "warehouse.duckdb"
+    if not path.exists():
+        return Finding("warehouse", "good", "none yet; the first run makes it")
+    try:
+        with only_run(folder, "doctor", patience=0):
+            duckdb.connect(path, read_only=True).close()
+    except RunningError as error:
+        return Finding("warehouse", "good", f"in use: {error.problem}")
+    except duckdb.IOException as error:
+        if "Could not set lock" in str(error):
+            return Finding(
+                "warehouse",
+                "bad",
+                f"another process has it open: {error}",
+                "Close it there: analysts open published/analytics.duckdb.",
+            )
+        return Finding(
+            "warehouse",
+            "bad",
+            f"{path} can't be opened: {error}",
+            "Bring it back from a copy, or move it away and run "
+            "`tallybook extract --all` and `tallybook build`.",
+        )
+    return Finding(
+        "warehouse", "good", f"{path}, {path.stat().st_size / 2**20:,.0f} MB"
+    )
+
+
+def _published(path: Path) -> Finding:
+    if not path.exists():
+        return Finding("published file", "good", "none yet; the first run makes it")
+    try:
+        with duckdb.connect(path, read_only=True) as con:
+            con.execute("select published_at from tallybook.publication").fetchall()
+    except duckdb.IOException as error:
+        if "Could not set lock" in str(error):
+            return Finding(
+                "published file",
+                "mind",
+                f"an analyst's tool keeps others out of it: {error}",
+                "Open it read-only there (duckdb -readonly); publishing goes on.",
+            )
+        return Finding(
+            "published file",
+            "bad",
+            f"{path} can't be opened: {error}",
+            "Run `tallybook publish`; it makes a new one.",
+        )
+    except duckdb.CatalogException:
+        return Finding(
+            "published file",
+            "bad",
+            f"{path} was not made by Tallybook",
+            "Move it away and run `tallybook publish`.",
+        )
+    return Finding("published file", "good", str(path))
+
+
+def _mailgun() -> Iterator[Finding]:
+    try:
+        mailgun_settings()
+    except NotConfiguredError as error:
+        yield Finding(
+            "mailgun", "mind", str(error), "See README.md, or try `tallybook demo`."
+        )
+        return
+    except SettingsError as error:
+        yield Finding("mailgun", "bad", str(error), "Mend the setting.")
+        return
+    for check in check_mailgun():
+        yield Finding(
+            "mailgun",
+            "good" if check.ok else "bad",
+            f"{check.domain} at {check.base_url}: {check.message}",
+        )
+
+
+def _application() -> Finding:
+    location = text("app", "location")
+    name = variable("app", "location")
+    if location is None:
+        return Finding(
+            "application",
+            "good",
+            f"{name} is not set: emails and recipients are derived from the events",
+        )
+    queries = {
+        table.name: str(query)
+        for table in TABLES
+        if (query := setting("app", table.name, "query"))
+    }
+    try:
+        place = open_location(location, queries)
+        there = [table.name for table in TABLES if place.columns(table)]
+    except AppError as error:
+        return Finding("application", "bad", str(error), f"Mend {name}.")
+    if not there:
+        return Finding(
+            "application",
+            "bad",
+            f"{place.name} has none of our tables",
+            f"Set {variable('app', 'emails', 'query')} and the like, or mend {name}.",
+        )
+    return Finding("application", "good", f"{place.name}: {', '.join(there)}")

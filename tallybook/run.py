@@ -1,0 +1,133 @@
+"""One run: extract ──▶ build, with its tests ──▶ publish what is green.
+
+A source that fails keeps what it brought, and the others are built all the
+same. A test that fails stops only the publication.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from extract.pipeline import (
+    LoadError,
+    Outcome,
+    Progress,
+    WarehouseBusyError,
+    extract,
+)
+from tallybook.build import Dbt
+from tallybook.builds import Build, note
+from tallybook.errors import CannotRunError
+from tallybook.marts import marts_in
+from tallybook.publish import Publication, publish
+
+
+class Listener(Protocol):
+    """Whoever tells people how a run goes."""
+
+    def extracting(self, progress: Progress) -> None:
+        """Called while sources are read."""
+
+    def extracted(self, outcomes: Sequence[Outcome]) -> None:
+        """Called when all have been read."""
+
+    def building(self, done: int, nodes: int) -> None:
+        """Called when the build begins, and after each node of dbt's."""
+
+    def built(self, build: Build) -> None:
+        """Called when everything is built and tested."""
+
+    def published(self, publication: Publication) -> None:
+        """Called when analysts can read it."""
+
+    def unpublished(self) -> None:
+        """Called when a check has failed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of a run.
+
+    Attributes:
+        extract: How each source was read.
+        build: What was built.
+        publication: What was published; None when a check failed.
+    """
+
+    extract: tuple[Outcome, ...]
+    build: Build
+    publication: Publication | None
+
+    @property
+    def exit_status(self) -> int:
+        """The worst of what happened: 1 a check failed, 2 something could not run."""
+        return max(extract_status(self.extract), build_status(self.build))
+
+
+def run(home: Path, listener: Listener) -> Run:
+    """Runs once; the caller holds the lock.
+
+    Args:
+        home: The state folder.
+        listener: Told of each step.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        SettingsError: A setting makes no sense.
+        CannotRunError: A step could not begin.
+    """
+    outcomes = read((), listener)
+    dbt = Dbt(home)
+    build = build_and_note(home, dbt, listener)
+    publication = None
+    if build.is_green:
+        publication = publish(home, marts_in(dbt.manifest()))
+        listener.published(publication)
+    else:
+        listener.unpublished()
+    return Run(outcomes, build, publication)
+
+
+def read(
+    sources: Sequence[str], listener: Listener, *, everything: bool = False
+) -> tuple[Outcome, ...]:
+    """Reads sources; all of them when none is named.
+
+    Raises:
+        SettingsError: A name or a setting makes no sense.
+        CannotRunError: The warehouse is in use, or does not take what was read.
+    """
+    try:
+        outcomes = extract(
+            sources, everything=everything, on_progress=listener.extracting
+        )
+    except (WarehouseBusyError, LoadError) as error:
+        raise CannotRunError(str(error)) from error
+    listener.extracted(outcomes)
+    return tuple(outcomes)
+
+
+def build_and_note(
+    home: Path, dbt: Dbt, listener: Listener, *, full_refresh: bool = False
+) -> Build:
+    """Builds, and writes down what came of it for those who ask later."""
+    listener.building(0, 0)
+    build = dbt.build(full_refresh=full_refresh, on_progress=listener.building)
+    note(home, build)
+    listener.built(build)
+    return build
+
+
+def extract_status(outcomes: Sequence[Outcome]) -> int:
+    """Exit status of reading sources: 2 if one of them failed."""
+    return 2 if any(outcome.outcome == "failed" for outcome in outcomes) else 0
+
+
+def build_status(build: Build) -> int:
+    """Exit status of a build: 1 if a test failed, 2 if something can't be built."""
+    if build.errors:
+        return 2
+    return 1 if build.failures else 0

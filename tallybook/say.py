@@ -1,0 +1,254 @@
+"""What a person reads while a command works and when it is done.
+
+Plain lines, one thing each; on a terminal with colours, and a bar where one
+has to wait. Nothing here decides anything.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Table
+
+from tallybook.builds import Build, Finding, Rebuilt
+from tallybook.errors import CannotRunError
+
+if TYPE_CHECKING:
+    from extract.pipeline import Outcome
+    from extract.pipeline import Progress as Reading
+    from tallybook.doctor import Finding as Diagnosis
+    from tallybook.publish import Publication
+
+GOOD, MIND, BAD, IDLE = "[green]✓[/]", "[yellow]![/]", "[red]✗[/]", "[dim]-[/]"
+
+_LONGEST = 160
+"""Characters of a message; all of it is in `--json` and in dbt's log."""
+
+_MARKS = {"ok": GOOD, "cut_short": MIND, "failed": BAD, "skipped": IDLE}
+
+
+class Say:
+    """Tells how a run goes; a `run.Listener`.
+
+    Attributes:
+        console: Where it is said.
+    """
+
+    def __init__(self, console: Console) -> None:
+        """Says nothing yet.
+
+        Args:
+            console: Where to say it; a quiet one says nothing.
+        """
+        self.console = console
+        self._bars = self._no_bars()
+        self._tasks: dict[str, TaskID] = {}
+
+    def line(self, text: str = "", mark: str = "", indent: int = 0) -> None:
+        """One line; on a terminal its rest hangs under its first words."""
+        if not mark:
+            self.console.print(text)
+        elif not self.console.is_terminal:
+            self.console.print(f"{' ' * indent}{mark} {text}", soft_wrap=True)
+        else:
+            self._hang(indent + 1, mark, text)
+
+    def extracting(self, progress: "Reading") -> None:
+        """Moves the bar of a source or domain."""
+        whole = seconds_between(progress.window_begin, progress.window_end)
+        done = seconds_between(progress.window_begin, progress.through)
+        self._move(
+            progress.domain or progress.source,
+            done,
+            whole or None,
+            f"{progress.events:,} events"
+            + (f", through {at(progress.through)}" if progress.through else ""),
+        )
+
+    def extracted(self, outcomes: "Sequence[Outcome]") -> None:
+        """How each source was read."""
+        self.end()
+        for outcome in outcomes:
+            text = f"{_whose(outcome)}  {_read(outcome)}"
+            self.line(escape(text), _MARKS[outcome.outcome])
+
+    def building(self, done: int, nodes: int) -> None:
+        """Moves the bar of the build."""
+        note = f"{done} of {nodes}" if nodes else "reading the models"
+        self._move("building", done, nodes or None, note)
+
+    def built(self, build: Build) -> None:
+        """What was rebuilt and why, and which tests passed."""
+        self.end()
+        marts = [one for one in build.rebuilt if not one.model.startswith("int_")]
+        self.line(
+            f"built {build.models} models in {build.seconds:.1f} s"
+            + ("" if marts else ": nothing new"),
+            BAD if build.errors else GOOD,
+        )
+        width = max((len(one.model) for one in marts), default=0)
+        for one in marts:
+            self.line(f"{one.model:<{width}}  {_written(one)}", " ", indent=2)
+        self.line(tests(build), verdict(build))
+        for finding in (*build.errors, *build.failures):
+            self.line(said(finding), BAD, indent=2)
+        for finding in build.warnings:
+            self.line(said(finding), MIND, indent=2)
+
+    def published(self, publication: "Publication") -> None:
+        """Where analysts find it."""
+        whole = sum(table.mode == "whole" for table in publication.tables)
+        self.line(
+            f"published {counted(publication.rows_written, 'row')} in "
+            f"{publication.seconds:.1f} s"
+            + (f" ({counted(whole, 'table')} whole)" if whole else "")
+            + f": {escape(str(publication.path))}",
+            GOOD,
+        )
+
+    def unpublished(self) -> None:
+        """Why there is nothing new for analysts."""
+        self.line("not published: analysts keep the last state that passed", IDLE)
+
+    def found(self, finding: "Diagnosis") -> None:
+        """What the doctor found, and what to do about it."""
+        mark = {"good": GOOD, "mind": MIND, "bad": BAD}[finding.state]
+        what, message = escape(finding.what), escape(finding.message)
+        advice = f"[bold]{escape(finding.advice)}[/]" if finding.advice else ""
+        if self.console.is_terminal:
+            self._hang(17, f"{mark} {what}", f"{message}\n{advice}".strip())
+        else:
+            self.line(f"{what}: {message}. {advice}".rstrip(" ."), mark)
+
+    def problem(self, error: CannotRunError) -> None:
+        """What stopped the command."""
+        self.end()
+        self.line(escape(error.problem), BAD)
+        if error.advice:
+            self.line(escape(error.advice), " ")
+
+    def _move(self, name: str, done: float, whole: float | None, note: str) -> None:
+        if name not in self._tasks:
+            self._bars.start()
+            self._tasks[name] = self._bars.add_task(escape(name), note="")
+        self._bars.update(self._tasks[name], completed=done, total=whole, note=note)
+
+    def _no_bars(self) -> Progress:
+        return Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+            disable=self.console.quiet or not self.console.is_terminal,
+        )
+
+    def _hang(self, width: int, first: str, text: str) -> None:
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_column(width=width, justify="right" if width < 8 else "left")
+        row.add_column(overflow="fold")
+        row.add_row(first, text)
+        self.console.print(row)
+
+    def end(self) -> None:
+        """Takes the bars away, if there are any."""
+        # New ones each time: bars that are started again wipe what was said since.
+        self._bars.stop()
+        self._bars = self._no_bars()
+        self._tasks.clear()
+
+
+def at(instant: datetime | None) -> str:
+    """An instant as people read it, in UTC."""
+    return f"{instant:%Y-%m-%d %H:%M:%S}" if instant else "-"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number with its thing, in the plural where it takes one."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def lasting(seconds: float) -> str:
+    """A stretch of time, as exact as anybody needs it."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
+def seconds_between(begin: datetime | None, end: datetime | None) -> float:
+    """Seconds from one instant to another; 0 when one is missing."""
+    return (end - begin).total_seconds() if begin and end else 0.0
+
+
+def tests(build: Build) -> str:
+    """How many tests passed, in words."""
+    parts = [
+        f"{counted(build.passed, 'test')} passed",
+        *(f"{len(each)} {word}" for each, word in _not_passed(build) if each),
+        *([f"{build.skipped} skipped"] if build.skipped else []),
+    ]
+    return ", ".join(parts)
+
+
+def verdict(build: Build) -> str:
+    """The mark of a build."""
+    if not build.is_green:
+        return BAD
+    return MIND if build.warnings else GOOD
+
+
+def said(finding: Finding) -> str:
+    """A test or model that did not come out well, on one line."""
+    message = " ".join(finding.message.split())
+    if finding.rows:
+        # dbt says "Got 3 results, configured to warn if != 0".
+        message = f"{counted(finding.rows, 'row')}, {message.partition(', ')[2]}"
+    return escape(f"{finding.name}: {shorten(message, _LONGEST, placeholder=' …')}")
+
+
+def _not_passed(build: Build) -> list[tuple[tuple[Finding, ...], str]]:
+    return [
+        (build.errors, "in error"),
+        (build.failures, "failed"),
+        (build.warnings, "warned"),
+    ]
+
+
+def _whose(outcome: "Outcome") -> str:
+    lane = "" if outcome.lane == "latest" else outcome.lane
+    parts = (outcome.source, outcome.domain, lane)
+    return " ".join(part for part in parts if part)
+
+
+def _read(outcome: "Outcome") -> str:
+    """What reading a source brought; a skipped one says only why."""
+    if outcome.outcome == "skipped":
+        return outcome.message
+    counts = [f"{outcome.loaded:,} new" if outcome.loaded else "nothing new"]
+    if outcome.repeated:
+        counts.append(f"{outcome.repeated:,} repeated")
+    if outcome.dead:
+        counts.append(counted(outcome.dead, "dead letter"))
+    text = ", ".join(counts)
+    if outcome.outcome == "ok" and outcome.window_end:
+        text += f", through {at(outcome.window_end)}"
+    return text + (f": {outcome.message}" if outcome.message else "")
+
+
+def _written(one: Rebuilt) -> str:
+    """What was written in a model: which groups or days, or why all of it."""
+    if one.mode == "whole":
+        return f"whole, {counted(one.added, 'row')} ({escape(one.reason)})"
+    days = ""
+    if one.first_day and one.last_day:
+        days = f"  {one.first_day}" + (
+            f" to {one.last_day}" if one.first_day != one.last_day else ""
+        )
+    groups = counted(one.groups or 0, "group")
+    return f"{groups} touched: +{one.added:,} -{one.removed:,} rows{days}"

@@ -1,0 +1,316 @@
+"""How things stand, for one screen.
+
+Asked of the warehouse itself while nobody writes to it; while a run does, what
+the last run left in `status.json`. So that asking never stops a run, the run
+lock is held for the moment in which the warehouse is open.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import msgspec
+
+from extract.home import now
+from tallybook.builds import Build, last_build
+from tallybook.errors import CannotRunError
+from tallybook.files import replace_file
+from tallybook.lock import Holder, RunningError, only_run
+from tallybook.shelf import NAME
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A fetch lane and how far it has come.
+
+    Attributes:
+        source, domain, lane: Which one.
+        began_at: When it last ran.
+        cursor: Where it begins next time.
+        fetched_through: Everything before this instant was asked for and read.
+        lag_seconds: How far that is behind the clock.
+        outcome: How its last run ended: ok, cut_short or failed.
+        message: What was to be said about it.
+    """
+
+    source: str
+    domain: str | None
+    lane: str
+    began_at: datetime | None
+    cursor: datetime | None
+    fetched_through: datetime | None
+    lag_seconds: float | None
+    outcome: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of a kind, lately and ever.
+
+    Attributes:
+        what: The kind.
+        last_day: Received in the last 24 hours.
+        total: All of them.
+    """
+
+    what: str
+    last_day: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest event of a source."""
+
+    source: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a command could not do its work.
+
+    Attributes:
+        doing: The command.
+        happened_at: When.
+        problem: What it said.
+    """
+
+    doing: str
+    happened_at: datetime
+    problem: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """How things stand.
+
+    Attributes:
+        home: The state folder.
+        as_of: When this was looked up.
+        running: Who is at work now; then the rest is of `as_of`.
+        problem: What stopped the last run, if it could not do its work.
+        lanes: Each lane's last run.
+        build: The last build of ours.
+        changed_at: When a build, whoever ran it, last changed anything.
+        published_at: When what analysts open was published.
+        dead_letters: By reason.
+        unmatched: Events that belong to no known email or recipient, by reason.
+        newest: By source.
+    """
+
+    home: str
+    as_of: datetime
+    running: Holder | None = None
+    problem: Problem | None = None
+    lanes: tuple[Lane, ...] = ()
+    build: Build | None = None
+    changed_at: datetime | None = None
+    published_at: datetime | None = None
+    dead_letters: tuple[Count, ...] = ()
+    unmatched: tuple[Count, ...] = ()
+    newest: tuple[Newest, ...] = ()
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is not well, in words; nothing when all is."""
+        troubles = [
+            f"{lane.source} {lane.domain or ''} failed: {lane.message}"
+            for lane in self.lanes
+            if lane.outcome == "failed"
+        ]
+        if self.build and not self.build.is_green:
+            troubles.append("the last build did not pass, so it was not published")
+        if self.problem:
+            when = f"{self.problem.happened_at:%Y-%m-%d %H:%M}"
+            troubles.append(
+                f"`tallybook {self.problem.doing}` could not run at {when}: "
+                f"{self.problem.problem}"
+            )
+        return tuple(troubles)
+
+
+def status(home: Path) -> Status:
+    """How things stand now, or stood when the run at work began.
+
+    Args:
+        home: The state folder.
+
+    Raises:
+        CannotRunError: Nothing has been run yet, or the warehouse can't be read.
+    """
+    try:
+        with only_run(home, "status", patience=0):
+            return look(home)
+    except RunningError as error:
+        noted = _noted(home)
+        if noted is None:
+            raise
+        published_at = _published_at(home) or noted.published_at
+        return replace(noted, running=error.holder, published_at=published_at)
+
+
+def look(home: Path) -> Status:
+    """How things stand; the caller holds the run lock."""
+    warehouse = home / "warehouse.duckdb"
+    if not warehouse.exists():
+        raise CannotRunError(
+            f"Nothing has been run yet: there is no {warehouse}.",
+            "Try `tallybook demo`, or `tallybook doctor` and then `tallybook run`.",
+        )
+    try:
+        with duckdb.connect(warehouse, read_only=True) as con:
+            con.execute("set TimeZone = 'UTC'")
+            clock = now()
+            return Status(
+                home=str(home),
+                as_of=datetime.now(UTC),
+                problem=_read(_problem_path(home), Problem),
+                lanes=_lanes(con, clock),
+                build=last_build(home),
+                changed_at=_changed_at(con),
+                published_at=_published_at(home),
+                dead_letters=_dead_letters(con),
+                unmatched=_unmatched(con),
+                newest=_newest(con, clock),
+            )
+    except duckdb.IOException as error:
+        raise CannotRunError(
+            f"{warehouse} can't be read: {error}",
+            "If another process has it open, close it there.",
+        ) from error
+
+
+def note(home: Path) -> None:
+    """Leaves the status for whoever asks while the next run is at work.
+
+    The caller has done its work, so what stopped an earlier one is forgotten.
+    """
+    _problem_path(home).unlink(missing_ok=True)
+    replace_file(_path(home), msgspec.json.encode(look(home)))
+
+
+def note_problem(home: Path, doing: str, problem: str) -> None:
+    """Leaves what stopped a command for whoever asks later."""
+    noted = Problem(doing, datetime.now(UTC), problem)
+    # On a full disk nothing can be left behind; the command itself has said it.
+    with suppress(OSError):
+        replace_file(_problem_path(home), msgspec.json.encode(noted))
+
+
+def _noted(home: Path) -> Status | None:
+    return _read(_path(home), Status)
+
+
+def _read(path: Path, kind: type[_T]) -> _T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def _path(home: Path) -> Path:
+    return home / "status.json"
+
+
+def _problem_path(home: Path) -> Path:
+    return home / "last_problem.json"
+
+
+def _lanes(con: duckdb.DuckDBPyConnection, clock: datetime) -> tuple[Lane, ...]:
+    return tuple(
+        Lane(
+            *(source, domain, lane, began_at, cursor, through),
+            (clock - through).total_seconds() if through else None,
+            *(outcome, message),
+        )
+        for source, domain, lane, began_at, cursor, through, outcome, message in _rows(
+            con,
+            """
+            select distinct on (source, domain, lane)
+                source, domain, lane, began_at, cursor,
+                case when outcome = 'ok' then window_end else cursor end,
+                outcome, coalesce(message, '')
+            from raw.lane_runs
+            order by source, domain, lane, began_at desc
+            """,
+        )
+    )
+
+
+def _changed_at(con: duckdb.DuckDBPyConnection) -> datetime | None:
+    rows = _rows(con, "select max(built_at) from ledger.builds")
+    return rows[0][0] if rows else None
+
+
+def _dead_letters(con: duckdb.DuckDBPyConnection) -> tuple[Count, ...]:
+    return _counts(con, "source || ': ' || reason", "raw.dead_letters")
+
+
+def _unmatched(con: duckdb.DuckDBPyConnection) -> tuple[Count, ...]:
+    return _counts(con, "reason", "marts.fct_unmatched_events")
+
+
+def _counts(con: duckdb.DuckDBPyConnection, what: str, table: str) -> tuple[Count, ...]:
+    rows = _rows(
+        con,
+        f"""
+        select {what}, count(*) filter (where received_at > ?), count(*)
+        from {table}
+        group by 1
+        order by 3 desc, 1
+        """,  # noqa: S608 - our own names
+        datetime.now(UTC) - timedelta(days=1),
+    )
+    return tuple(Count(*row) for row in rows)
+
+
+def _newest(con: duckdb.DuckDBPyConnection, clock: datetime) -> tuple[Newest, ...]:
+    """The newest event of each source.
+
+    Looked for among the last days first: DuckDB skips the rest of a table that
+    lies in the order of time.
+    """
+    newest = []
+    for source in ("mailgun", "sendgrid", "client"):
+        for since in (clock - timedelta(days=2), datetime.min.replace(tzinfo=UTC)):
+            rows = _rows(
+                con,
+                f"select max(occurred_at) from raw.{source}_events"  # noqa: S608 - ours
+                " where occurred_at >= ?",
+                since,
+            )
+            if rows and rows[0][0]:
+                newest.append(Newest(source, rows[0][0]))
+                break
+    return tuple(newest)
+
+
+def _rows(
+    con: duckdb.DuckDBPyConnection, sql: str, *parameters: datetime
+) -> list[tuple]:  # type: ignore[type-arg] # whatever the query selects
+    """Rows of a query; none while the table has not been made yet."""
+    try:
+        return con.execute(sql, parameters).fetchall()
+    except duckdb.CatalogException:
+        return []
+
+
+def _published_at(home: Path) -> datetime | None:
+    path = home / "published" / NAME
+    try:
+        with duckdb.connect(path, read_only=True) as con:
+            con.execute("set TimeZone = 'UTC'")
+            rows = _rows(con, "select published_at from tallybook.publication")
+        return rows[0][0] if rows else None
+    except duckdb.IOException:
+        # Not there, or open in a tool that lets no other in: then the file tells.
+        return (
+            datetime.fromtimestamp(path.stat().st_mtime, UTC) if path.exists() else None
+        )

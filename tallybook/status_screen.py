@@ -1,0 +1,113 @@
+"""`status` as one screen."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from tallybook.say import BAD, GOOD, MIND, at, counted, lasting, said, tests, verdict
+from tallybook.status import Count, Lane, Status
+
+_FEW = 4
+
+
+def show(console: Console, status: Status) -> None:
+    """Draws it: first whether all is well, then what is known of each part."""
+    with console.capture() as drawn:
+        _draw(console, status)
+    for line in drawn.get().splitlines():
+        # A table fills its lines with spaces, which a file or a pipe needn't have.
+        console.out(line.rstrip(), highlight=False)
+
+
+def _draw(console: Console, status: Status) -> None:
+    if status.running:
+        holder = status.running
+        console.print(
+            f"`tallybook {holder.doing}` is at work (process {holder.pid}, since "
+            f"{at(holder.since)}); the figures are of {at(status.as_of)}.",
+        )
+    for trouble in status.troubles:
+        console.print(f"{BAD} {escape(trouble)}")
+    if not status.troubles:
+        console.print(f"{GOOD} all is well")
+    parts = Table.grid(padding=(0, 2))
+    parts.add_column(style="bold", no_wrap=True)
+    parts.add_column()
+    for name, part in _parts(status):
+        parts.add_row(name, part)
+    console.print(parts)
+
+
+def _parts(status: Status) -> Iterator[tuple[str, RenderableType]]:
+    yield "lanes", _lanes(status.lanes)
+    yield (
+        "newest",
+        _lines(f"{one.source} {at(one.occurred_at)}" for one in status.newest),
+    )
+    yield "build", _build(status)
+    yield "published", _ago(status.published_at, status.as_of) or "not yet"
+    yield "unmatched", _counts(status.unmatched, "event")
+    yield "dead letters", _counts(status.dead_letters, "dead letter")
+    yield "state", Text(status.home, overflow="fold")
+
+
+def _lanes(lanes: Sequence[Lane]) -> RenderableType:
+    if not lanes:
+        return "none has run yet: `tallybook doctor` says what to set"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    for lane in lanes:
+        mark = {"ok": GOOD, "cut_short": MIND}.get(lane.outcome, BAD)
+        name = "" if lane.lane == "latest" else f" {lane.lane}"
+        behind = "-" if lane.lag_seconds is None else lasting(lane.lag_seconds)
+        table.add_row(
+            f"{mark} {escape(lane.domain or lane.source)}{escape(name)}",
+            f"{behind} behind, at {lane.fetched_through:%m-%d %H:%M}"
+            if lane.fetched_through
+            else "nothing read yet",
+        )
+    return table
+
+
+def _build(status: Status) -> RenderableType:
+    build = status.build
+    if build is None:
+        return _ago(status.changed_at, status.as_of, "by dbt itself, ") or "not yet"
+    lines = [f"{verdict(build)} {_ago(build.built_at, status.as_of)}: {tests(build)}"]
+    if status.changed_at and (status.changed_at - build.built_at).total_seconds() > (
+        build.seconds
+    ):
+        lines.append(f"{MIND} dbt itself built again {at(status.changed_at)}")
+    marked = [(BAD, each) for each in (*build.errors, *build.failures)]
+    marked += [(MIND, each) for each in build.warnings]
+    lines += [f"{mark} {said(finding)}" for mark, finding in marked[:_FEW]]
+    if len(marked) > _FEW:
+        lines.append(f"and {len(marked) - _FEW} more")
+    return _lines(lines)
+
+
+def _counts(counts: Sequence[Count], thing: str) -> RenderableType:
+    if not counts:
+        return "none"
+    total, last_day = sum(c.total for c in counts), sum(c.last_day for c in counts)
+    lines = [f"{counted(total, thing)}, {last_day:,} received in the last 24 h"]
+    lines += [f"  {escape(c.what)}  {c.total:,}" for c in counts[:_FEW]]
+    if len(counts) > _FEW:
+        lines.append(f"  and {len(counts) - _FEW} more kinds")
+    return _lines(lines)
+
+
+def _ago(when: datetime | None, clock: datetime, how: str = "") -> str:
+    if when is None:
+        return ""
+    seconds = (clock.astimezone(UTC) - when).total_seconds()
+    return f"{how}{lasting(seconds)} ago ({at(when)})"
+
+
+def _lines(lines: "Iterator[str] | Sequence[str]") -> RenderableType:
+    return Group(*lines) if (lines := list(lines)) else "none"

@@ -1,0 +1,144 @@
+"""A scripted HTTP host, for what no well-meant stand-in does."""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+NOON = 1_772_366_400  # 2026-03-01T12:00:00Z
+
+
+def event(event_id: str, timestamp: Any = NOON, **fields: Any) -> dict[str, Any]:
+    """An event; what a test does not care about has a default."""
+    return {"id": event_id, "event": "delivered", "timestamp": timestamp, **fields}
+
+
+def page(items: Iterable[Any], following: str | None = None) -> bytes:
+    """A page of events; items that are bytes stand in it as they are."""
+    listed = b",".join(
+        item if isinstance(item, bytes) else compact(item) for item in items
+    )
+    return b'{"items":[%s],"paging":%s}' % (listed, compact({"next": following}))
+
+
+def compact(value: Any) -> bytes:
+    """JSON as providers write it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the host.
+
+    Attributes:
+        body: Its body.
+        status: Its status.
+        headers: Further headers.
+        cut_at: Bytes of the body after which the connection ends; None: all.
+        reset: Whether the connection is reset instead of answered.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut_at: int | None = None
+    reset: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that the host got."""
+
+    path: str
+    headers: Mapping[str, str]
+    connection: int
+
+
+class Host:
+    """Answers in the order of its script, the last answer again and again.
+
+    Attributes:
+        base_url: Scheme, host and port.
+        requests: What it was asked.
+        script: What it is yet to answer.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.requests: list[Request] = []
+        self.script: list[Answer | Callable[[str], Answer]] = []
+
+    def pages(self, *pages: Iterable[Any]) -> None:
+        """Serves these pages to whoever asks, and an empty one at the end."""
+
+        def serve(path: str) -> Answer:
+            number = int(path.rpartition("/page-")[2]) if "/page-" in path else 0
+            items = pages[number] if number < len(pages) else ()
+            return Answer(page(items, f"{self.base_url}/v3/d/events/page-{number + 1}"))
+
+        self.script = [serve]
+
+    def answer(self, path: str) -> Answer:
+        """The next answer."""
+        following = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        return following if isinstance(following, Answer) else following(path)
+
+
+@contextmanager
+def running_host() -> Iterator[Host]:
+    """A host on loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            host.requests.append(
+                Request(self.path, dict(self.headers), self.client_address[1])
+            )
+            answer = host.answer(self.path)
+            if answer.reset:
+                linger = struct.pack("ii", 1, 0)
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                self.close_connection = True
+                self.connection.close()
+                return
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body[: answer.cut_at])
+            self.close_connection = answer.cut_at is not None
+
+        def log_message(self, *_: Any) -> None:
+            """Says nothing."""
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except (ConnectionError, ValueError, OSError):
+                self.close_connection = True
+
+        def finish(self) -> None:
+            try:
+                super().finish()
+            except (ConnectionError, ValueError, OSError):
+                return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    host = Host(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
+    thread.start()
+    try:
+        yield host
+    finally:
+        server.shutdown()
+        server.server_close()

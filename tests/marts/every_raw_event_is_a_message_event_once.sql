@@ -1,0 +1,47 @@
+{#
+    Nothing lost, nothing doubled, nothing made up, between raw and the first
+    mart, for every load that has committed.
+#}
+with
+
+raw_events as (
+
+    select
+        events.event_key,
+        count(*) as rows_there
+
+    from {{ ref('stg_mailgun__events') }} as events
+
+    inner join {{ ref('stg_ledger__loads') }} as loads
+        on events.load_id = loads.load_id
+
+    group by events.event_key
+
+),
+
+message_events as (
+
+    select
+        event_key,
+        count(*) as rows_there
+
+    from {{ ref('fct_message_events') }}
+
+    where provider = 'mailgun'
+
+    group by event_key
+
+)
+
+select
+    coalesce(raw_events.event_key, message_events.event_key) as event_key,
+    coalesce(raw_events.rows_there, 0) as expected,
+    coalesce(message_events.rows_there, 0) as actual
+
+from raw_events
+
+full outer join message_events
+    on raw_events.event_key = message_events.event_key
+
+where raw_events.rows_there is distinct from 1
+    or message_events.rows_there is distinct from 1

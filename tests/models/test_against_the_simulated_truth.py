@@ -1,0 +1,186 @@
+"""A simulated world knows what became of each message, because it decided it."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pytest
+from warehouse import APP_KEYS, Warehouse
+
+from extract.time_zones import local_days
+from simulator.world import Event, Spec, World
+
+PROOF = bool(os.environ.get("TALLYBOOK_PROOF"))
+
+SPEC = Spec(
+    seed=23,
+    emails=90 if PROOF else 18,
+    recipients_per_email=60,
+    late=0.2,
+    late_rows=0.2,
+    id_reuse=0.02,
+    unknown_names=0.02,
+    unmatched=0.03,
+)
+"""Untidier than life, so that a small world has some of everything."""
+
+NOT_COLUMNS = ("failure_event_id", "failure_at", "reject_reason")
+"""Of the truth about a recipient: looked at apart from the rest."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@cache
+def world() -> World:
+    return World(SPEC)
+
+
+@cache
+def days() -> pa.Table:
+    """The local days of the world's accounts."""
+    zones = world().app_tables()["accounts"]["reporting_timezone"]
+    (found,) = local_days([SPEC.begin.year])
+    return found.filter(pc.is_in(found["timezone"], value_set=zones.combine_chunks()))
+
+
+def instant(microseconds: int) -> datetime:
+    """An instant from the simulator's clock."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def maybe(microseconds: int | None) -> datetime | None:
+    """The same of what may never have happened."""
+    return None if microseconds is None else instant(microseconds)
+
+
+def events() -> Iterator[tuple[str, Event]]:
+    """All events with their domains, in the order in which they could be fetched."""
+    yield from sorted(
+        (
+            (domain, event)
+            for domain in world().domains
+            for event in world().events(domain)
+        ),
+        key=lambda found: found[1].stored_at,
+    )
+
+
+def raw(domain: str, event: Event) -> dict[str, Any]:
+    """An event as it lies in raw."""
+    occurred_at = instant(event.occurred_at)
+    return {
+        "event_key": f"{domain}:{occurred_at:%Y-%m-%d}:{event.event_id}",
+        "domain": domain,
+        "event_id": event.event_id,
+        "event_name": event.name,
+        "occurred_at": occurred_at,
+        "received_at": instant(event.stored_at),
+        "payload": event.body.decode(),
+    }
+
+
+@pytest.fixture(scope="module", params=[1, 12 if PROOF else 4], ids="{} loads".format)
+def built_world(
+    request: pytest.FixtureRequest,
+    unbuilt: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Warehouse:
+    """The world in a warehouse, loaded and built in one go or in several.
+
+    Each load brings what was stored by then, in the order of arrival, and what the
+    application had written by then.
+    """
+    warehouse = Warehouse(tmp_path_factory.mktemp("world"), like=unbuilt)
+    warehouse.load_zones(days())
+    arrived = list(events())
+    size = len(arrived) // request.param + 1
+    written = EPOCH
+    for begin in range(0, len(arrived), size):
+        part = arrived[begin : begin + size]
+        is_last = begin + size >= len(arrived)
+        until = (
+            datetime.max.replace(tzinfo=UTC)
+            if is_last
+            else instant(part[-1][1].stored_at)
+        )
+        warehouse.load(
+            [raw(domain, event) for domain, event in part],
+            **{
+                name: known.filter(
+                    (pc.field("updated_at") > written)
+                    & (pc.field("updated_at") <= until)
+                )
+                for name, known in world().app_tables().items()
+                if name in APP_KEYS
+            },
+        )
+        written = until
+        assert warehouse.build(seeds=False, views=begin == 0).success
+    return warehouse
+
+
+def test_every_recipient_has_the_status_that_was_decided(
+    built_world: Warehouse,
+) -> None:
+    held = {
+        (row["email_id"], row["recipient"]): row
+        for row in built_world.mart("fct_recipient_status")
+    }
+    occurred_at = {
+        row["event_key"]: row["occurred_at"]
+        for row in built_world.mart("fct_message_events")
+    }
+    truths = world().truth().recipients
+    assert len(held) == len(truths)
+    for truth in truths:
+        row = held[truth.email_id, truth.recipient]
+        for column, value in asdict(truth).items():
+            if column not in NOT_COLUMNS:
+                expected = maybe(value) if column.endswith("_at") else value
+                assert row[column] == expected, (column, truth)
+        failure = row["failure_event_key"]
+        assert (failure and failure.split(":")[-1]) == truth.failure_event_id
+        assert occurred_at.get(failure) == maybe(truth.failure_at)
+        if truth.reject_reason:
+            assert row["reject_reason"] == truth.reject_reason, truth
+
+
+def test_exactly_the_events_that_belong_to_nothing_are_unmatched(
+    built_world: Warehouse,
+) -> None:
+    held = {
+        (row["event_key"].split(":")[-1], row["domain"], row["occurred_at"]): row[
+            "reason"
+        ]
+        for row in built_world.mart("fct_unmatched_events")
+    }
+    assert held == {
+        (lost.event_id, lost.domain, instant(lost.occurred_at)): lost.reason
+        for lost in world().truth().unmatched
+    }
+    assert set(held.values()) == {"no_id", "unknown_email", "unknown_recipient"}
+
+
+def test_every_event_is_counted_on_its_day_once(built_world: Warehouse) -> None:
+    held: Counter[tuple[str, date, str]] = Counter(
+        (row["domain"], row["occurred_at"].date(), row["provider_event_name"])
+        for row in built_world.mart("fct_message_events")
+    )
+    assert held == world().truth().counts
+
+
+def test_the_days_of_all_accounts_add_up_to_the_events_that_count(
+    built_world: Warehouse,
+) -> None:
+    (counting,) = built_world.rows(
+        "select count(*) filter (where counts_in_delivery) as events"
+        " from marts.fct_message_events"
+    )
+    daily = sum(row["events"] for row in built_world.mart("fct_delivery_daily"))
+    assert daily == counting["events"]

@@ -1,0 +1,186 @@
+"""What is missing or wrong, and what to do."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import pytest
+
+from tallybook import doctor
+from tallybook.doctor import Finding, examine
+
+
+class Usage(NamedTuple):
+    """What shutil says of a disk."""
+
+    free: int
+
+
+Find = Callable[[str], list[Finding]]
+
+
+@pytest.fixture
+def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Find:
+    """The findings about one thing, on a machine where nothing is set."""
+    for name in list(os.environ):
+        if name.startswith(("SOURCES__", "TALLYBOOK_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TALLYBOOK_HOME", str(tmp_path))
+    monkeypatch.setattr("extract.settings.ROOT", tmp_path)
+    monkeypatch.setattr("tallybook.doctor.ROOT", tmp_path)
+    return lambda what: [finding for finding in examine() if finding.what == what]
+
+
+def test_without_settings_nothing_is_wrong_and_it_says_what_to_set(find: Find) -> None:
+    (mailgun,) = find("mailgun")
+
+    assert mailgun.state == "mind"
+    assert "SOURCES__MAILGUN__API_KEY" in mailgun.message
+    assert all(finding.state != "bad" for finding in examine())
+
+
+def test_a_misspelt_variable_is_found(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__MAILGUN__APIKEY", "key")
+    (settings,) = (one for one in find("settings") if one.state == "mind")
+
+    assert settings.advice == "Did you mean SOURCES__MAILGUN__API_KEY?"
+
+
+def test_a_fixed_clock_is_pointed_out(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TALLYBOOK_NOW", "2026-03-01T00:00:00Z")
+    assert find("clock")[0].state == "mind"
+    monkeypatch.setenv("TALLYBOOK_NOW", "yesterday")
+    assert find("clock")[0].state == "bad"
+
+
+def test_a_broken_settings_file_is_found(find: Find, tmp_path: Path) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text("[sources\n")
+
+    assert find("settings")[0].state == "bad"
+
+
+def test_secrets_that_others_can_read_are_found(find: Find, tmp_path: Path) -> None:
+    (tmp_path / ".dlt").mkdir()
+    secrets = tmp_path / ".dlt" / "secrets.toml"
+    secrets.write_text("")
+    secrets.chmod(0o644)
+    assert "chmod 600" in find("settings")[-1].advice
+    secrets.chmod(0o600)
+    assert find("settings")[-1].state == "good"
+
+
+def test_a_setting_that_makes_no_sense_is_named(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__MAILGUN__API_KEY", "key")
+    monkeypatch.setenv("SOURCES__MAILGUN__DOMAINS", "not a domain")
+    (mailgun,) = find("mailgun")
+
+    assert mailgun.state == "bad"
+    assert "SOURCES__MAILGUN__DOMAINS" in mailgun.message
+
+
+def test_a_provider_that_does_not_answer_is_named_for_each_domain(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__MAILGUN__API_KEY", "key")
+    monkeypatch.setenv("SOURCES__MAILGUN__DOMAINS", "a.example,b.example")
+    monkeypatch.setenv("SOURCES__MAILGUN__BASE_URL", "http://127.0.0.1:1")
+    findings = find("mailgun")
+
+    assert [finding.state for finding in findings] == ["bad", "bad"]
+    assert "a.example" in findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("free", "state"), [(2**33, "good"), (2**29, "mind"), (2**20, "bad")]
+)
+def test_a_disk_that_fills_up_is_found(
+    find: Find, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Usage(free))
+
+    assert find("state folder")[0].state == state
+
+
+def test_a_home_that_cannot_be_made_is_found(
+    find: Find, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TALLYBOOK_HOME", str(tmp_path / "file" / "home"))
+
+    assert find("state folder")[0].state == "bad"
+
+
+def test_a_home_that_cannot_be_written_is_found_and_not_looked_into(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(doctor.tempfile, "NamedTemporaryFile", refused)
+
+    assert "Read-only file system" in find("state folder")[0].message
+    assert find("warehouse") == []
+
+
+def test_a_warehouse_that_is_broken_or_held_open_is_found(
+    find: Find, tmp_path: Path
+) -> None:
+    warehouse = tmp_path / "warehouse.duckdb"
+    assert find("warehouse")[0].state == "good"
+    duckdb.connect(warehouse).close()
+    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True);"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold + "sys.stdin.read()", str(warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert "another process" in find("warehouse")[0].message
+        holder.kill()
+    warehouse.write_bytes(b"no database at all" * 1_000)
+    (broken,) = find("warehouse")
+    assert broken.state == "bad"
+    assert "can't be opened" in broken.message
+
+
+def test_a_published_file_that_is_not_ours_is_found(find: Find, tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    duckdb.connect(tmp_path / "published" / "analytics.duckdb").close()
+
+    assert find("published file")[0].state == "bad"
+
+
+def test_an_application_that_is_not_there_is_found(
+    find: Find, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find("application")[0].state == "good"
+    monkeypatch.setenv("SOURCES__APP__LOCATION", str(tmp_path / "nowhere"))
+    assert find("application")[0].state == "bad"
+    (tmp_path / "nowhere").mkdir()
+    assert "has none of our tables" in find("application")[0].message
+    (tmp_path / "nowhere" / "emails.csv").write_text("email_id\n1\n")
+    assert find("application")[0].message.endswith("nowhere: emails")
+
+
+def test_a_package_of_the_wrong_version_is_found(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["duckdb==0.1.0", "no-such-package", "pytest<1; extra == 'dev'"]
+    monkeypatch.setattr(doctor.metadata, "requires", lambda _: asked)
+    messages = [finding.message for finding in find("package")]
+
+    assert len(messages) == 2
+    assert "and ==0.1.0 is needed" in messages[0]
+    assert "no-such-package is missing" in messages[1]
