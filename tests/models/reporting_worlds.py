@@ -213,7 +213,11 @@ def _deal_accounts(draw: st.DrawFn, loads: list[Load]) -> dict[str, list[str]]:
             name = draw(st.sampled_from(NO_ZONES if is_bad else zones))
             names.setdefault(account_id, []).extend([] if is_bad else [str(name)])
             load = draw(st.sampled_from(loads))
-            row = {"account_id": account_id, "reporting_timezone": name}
+            row = {
+                "account_id": account_id,
+                "reporting_timezone": name,
+                "sending_domain": None,
+            }
             load.app.setdefault("accounts", []).append(
                 _written(row, load, is_deleted=draw(_one_in(10)))
             )
