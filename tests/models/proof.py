@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hypothesis import HealthCheck, Phase, settings
 from oracle import differences
-from replay import Replay
+from replay import Replay, contents
 from warehouse import Warehouse
 from worlds import Build, World
 
@@ -80,3 +80,15 @@ def prove(
     replay.build(Build([], "whole"))
     check(replay, "building it whole")
     assert differences(incremental, replay.held()) == []
+
+
+def build(warehouse: Warehouse, *arguments: str, views: bool = False) -> None:
+    """Builds what is there; the views are, unless a setting changed."""
+    assert warehouse.build(*arguments, seeds=False, views=views).success
+
+
+def assert_as_if_built_whole(warehouse: Warehouse) -> None:
+    """The marts are what a full refresh makes of the same raw tables."""
+    found = contents(warehouse)
+    build(warehouse, "--full-refresh")
+    assert not differences(contents(warehouse), found)
