@@ -10,6 +10,9 @@
                             they then list no changed rows
         meta.fingerprint    small relations (seeds, settings) whose change
                             rebuilds that one
+        meta.rebuilt_after_hours
+                            how long after its last whole rebuild that one is
+                            rebuilt whole again, whatever arrived
 #}
 {% materialization touched_list, adapter='duckdb' %}
     {%- set target_relation = this.incorporate(type='table') -%}
@@ -18,7 +21,8 @@
     {%- do check_depends_on(meta.get('rebuilt_with', []) + meta.get('fingerprint', [])) -%}
     {%- set fingerprint = fingerprint_of(meta.get('fingerprint', [])) -%}
     {%- set reason = why_rebuild(
-        meta.touches, meta.get('rebuilt_with', []), meta.get('fingerprint', []), fingerprint
+        meta.touches, meta.get('rebuilt_with', []), meta.get('fingerprint', []), fingerprint,
+        meta.get('rebuilt_after_hours')
     ) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
