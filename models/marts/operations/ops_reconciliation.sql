@@ -91,3 +91,6 @@ cells as (
 )
 
 select * from cells
+
+{# In the order of days, by which every later build skips what it needn't read. #}
+order by date, account_id

@@ -68,3 +68,6 @@ conversations as (
 )
 
 select * from conversations
+
+{# In the order of days, by which every later build skips what it needn't read. #}
+order by date, account_id

@@ -115,3 +115,6 @@ rollups as (
 select * from rollups
 
 where count > 0 and dimension_id is not null
+
+{# In the order of days, by which every later build skips what it needn't read. #}
+order by date, account_id
