@@ -164,7 +164,9 @@ def catch_up(
         ):
             tables.append(_apply_changes(con, mart, since, there))
         else:
-            follows = shown and shown.has_columns_of(relation) and not mart.keeps_changes
+            follows = (
+                shown and shown.has_columns_of(relation) and not mart.keeps_changes
+            )
             tables.append(_replace(con, mart, is_comparable=bool(follows)))
     _make_macros(con, {mart.name for mart in built})
     _note(con, position, now)

@@ -56,5 +56,5 @@ outcomes as (
 
 select * from outcomes
 
-{# In the order of days, by which every later build skips what it needn't read. #}
+{# In the order of days, by which later builds skip what they needn't read. #}
 order by date, account_id

@@ -69,5 +69,5 @@ conversations as (
 
 select * from conversations
 
-{# In the order of days, by which every later build skips what it needn't read. #}
+{# In the order of days, by which later builds skip what they needn't read. #}
 order by date, account_id
