@@ -478,7 +478,8 @@ def select(
     Returns:
         A statement for any dialect; only the time's comparison depends on it.
     """
-    names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in columns]
+    used = dict.fromkeys([*columns, *([table.time] if period and table.time else [])])
+    names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in used]
     rows = _rows(query, *names) if query is not None else sa.table(table.name, *names)
     statement = sa.select(*(rows.c[name] for name in columns))
     if since is not None:
