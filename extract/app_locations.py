@@ -385,10 +385,12 @@ class Database:
         statement = select(
             self.query(table), table, columns, None, self._backend, ordered=False
         )
-        for name in table.key:
+        parts = {name: keys[name].unique().to_pylist() for name in table.key}
+        # The most telling first: PostgreSQL 16 hashes only one list.
+        for name in sorted(parts, key=lambda name: -len(parts[name])):
             values = sa.bindparam(
                 name,
-                keys[name].unique().to_pylist(),
+                parts[name],
                 expanding=True,
                 # Without a type of its own a text takes that of the column, so an
                 # index is of use, and no value is lost in a cast of the column.

@@ -2,7 +2,6 @@
 # ruff: noqa: S608 - the statements are this file's own.
 
 import csv
-import os
 import sqlite3
 import subprocess
 import sys
@@ -688,6 +687,7 @@ from test_app_sweep import House
 from extract.app_locations import Period
 house = House(Path(sys.argv[2]))
 house.connection.execute("set threads = 1; set memory_limit = '160MB'")
+house.connection.execute(sys.argv[4])
 day = lambda month: datetime(2026, month, 1, tzinfo=UTC)
 swept = house.sweep(sys.argv[3], Period(day(1), day(1)))
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -706,14 +706,16 @@ RECIPIENTS = (
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "csv", "parquet", "postgresql"])
+@pytest.mark.usefixtures("house")
 def test_100_000_rows_are_compared_in_bounded_memory(
-    tmp_path: Path, house: House, kind: str, request: pytest.FixtureRequest
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
     """Of 100,000 rows 40,000 are gone, and of 20,000 that were, 20,000 are back."""
     made = duckdb.connect()
     stay = f"{RECIPIENTS} from range(40_000, 120_000) as t(i)"
     location = str(tmp_path / "application")
     (tmp_path / "application").mkdir()
+    (tmp_path / "other home").mkdir()
     if kind == "postgresql":
         engine = request.getfixturevalue("database")
         location = address(engine)
@@ -738,27 +740,26 @@ def test_100_000_rows_are_compared_in_bounded_memory(
             )
     else:
         made.execute(f"copy ({stay}) to '{location}/email_recipients.{kind}'")
-    house.connection.execute(
+    held = (
         "set timezone = 'UTC'; create table raw.app_email_recipients as"
         " select * replace (sent_at::timestamptz as sent_at, updated_at::timestamptz"
         " as updated_at), case when member_id >= 'member 100000' and"
         " len(member_id) = 13 then timestamptz '2026-02-09' end as deleted_at,"
         f" 'x' as _dlt_load_id from ({RECIPIENTS} from range(120_000) as t(i))"
     )
-    house.connection.close()
     done = subprocess.run(
         [
             sys.executable,
             "-c",
             BIG,
             str(Path(__file__).parent),
-            str(tmp_path / "home"),
+            str(tmp_path / "other home"),
             location,
+            held,
         ],
         check=True,
         capture_output=True,
         text=True,
-        env={**os.environ},
     )
     swept, megabytes = done.stdout.splitlines()[-2:]
 
