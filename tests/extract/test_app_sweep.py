@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,8 +17,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from test_app import House as Loading
 from test_app_databases import address, database, run, server  # noqa: F401 - fixtures
 
-from extract.app_locations import Database, Folder, Period, select
-from extract.app_sweep import Swept, app_sweep
+from extract.app_locations import BATCH, Database, Folder, Period, select
+from extract.app_sweep import Swept, _Comparison, app_sweep
 from extract.app_tables import TABLES
 
 JANUARY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
@@ -537,11 +538,27 @@ def test_a_fraction_of_a_second_at_the_edge_of_a_period_counts(
     assert house.sweep(place.location, edges)["reporting_events"].back == 2
 
 
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows were in each batch that a database has sent."""
+    rows: list[int] = []
+    stream = Database._stream
+
+    def counting(*of: Any) -> Iterator[Any]:
+        for batch in stream(*of):
+            rows.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(Database, "_stream", counting)
+    return rows
+
+
 @pytest.mark.parametrize("kind", ["bigint", "uuid", "char(40)", "numeric(12, 0)"])
 def test_postgresql_is_asked_by_key_in_the_type_of_the_column(
     house: House,
     database: sa.Engine,  # noqa: F811 - the fixture
     kind: str,
+    read: list[int],
 ) -> None:
     keys = {
         "uuid": "('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid",
@@ -572,8 +589,11 @@ def test_postgresql_is_asked_by_key_in_the_type_of_the_column(
         )
     } & {str(key) for key in _keys(database)}
 
+    read.clear()
     [swept] = house.sweep(address(database)).values()
     assert (swept.compared, swept.gone) == (3_000, 1_200)
+    # Each of the 1,800 that are there was sent once: in the period, or when asked for.
+    assert sum(read) == 1_800
     assert set(house.deleted()) == held - there
 
 
@@ -583,26 +603,17 @@ def _keys(engine: sa.Engine) -> list[object]:
         return list(found.scalars())
 
 
-def test_asking_by_key_finds_the_same_as_reading_all(
+def test_a_database_is_asked_for_what_is_missing_and_not_for_the_rest(
     house: House,
     database: sa.Engine,  # noqa: F811 - the fixture
-    monkeypatch: pytest.MonkeyPatch,
+    read: list[int],
 ) -> None:
-    """And reads less: the rest of the table stays where it is."""
     place = Tables(address(database), "timestamptz", "%s")
     elsewhere = [event(f"far {n}", "2020-01-01") for n in range(50)]
     place.write("reporting_events", EVENTS, *FOUR, *elsewhere)
     house.load(place.location)
     place.write("reporting_events", EVENTS, event("a", "2020-01-01"), *elsewhere)
-    read = []
-    stream = Database._stream
-
-    def counting(*of: object) -> Iterator[object]:
-        for rows in stream(*of):  # type: ignore[arg-type]
-            read.append(len(rows))
-            yield rows
-
-    monkeypatch.setattr(Database, "_stream", counting)
+    read.clear()
     [swept] = house.sweep(place.location).values()
     assert (swept.compared, swept.gone) == (2, 1)
     assert sum(read) == 1
@@ -632,8 +643,10 @@ def test_a_key_that_its_column_can_no_longer_hold_is_gone(
 def test_a_query_is_swept_as_the_table_that_it_stands_for(
     house: House, request: pytest.FixtureRequest, kind: str
 ) -> None:
+    number = "cast(id as integer)"
     if kind == "sqlite":
         place = request.getfixturevalue("sqlite")
+        number = "id + 0"  # has no type, so it is no text that one could ask for
     else:
         engine = request.getfixturevalue("database")
         place = Tables(address(engine), "timestamptz", "%s")
@@ -641,7 +654,7 @@ def test_a_query_is_swept_as_the_table_that_it_stands_for(
     rows = [(str(n), "100% :done", f"2026-01-{n:02}") for n in range(1, 8)]
     place.write("events", columns, *rows)
     query = (
-        "select cast(id as integer) as event_id, 1 as account_id, kind as name,"
+        f"select {number} as event_id, 1 as account_id, kind as name,"
         " happened_at as created_at from events where kind like '100%' and id <> ':x';"
     )
     queries = {"reporting_events": query}
@@ -654,7 +667,24 @@ def test_a_query_is_swept_as_the_table_that_it_stands_for(
     assert house.deleted() == ["1", "3"]
 
 
-def test_mysql_is_asked_by_key_without_casts() -> None:
+def test_what_is_gone_is_handed_on_in_batches(house: House) -> None:
+    house.connection.execute(
+        "create table raw.app_accounts as select i::varchar as account_id, '' as name,"
+        " '' as reporting_timezone, '' as week_start, '' as sending_domain,"
+        " now() as updated_at, null::timestamptz as deleted_at from range(30_000) t(i);"
+        "create temp table gone as select account_id from raw.app_accounts"
+    )
+    [accounts] = [table for table in TABLES if table.name == "accounts"]
+    none = Folder(Path(__file__).parent)
+    comparison = _Comparison(accounts, none, ["account_id"], None, house.connection)
+    comparison.gone = 30_000
+    rows = [len(batch) for batch in comparison.gone_rows(JANUARY.begin)]
+
+    assert sum(rows) == 30_000
+    assert max(rows) <= BATCH
+
+
+def test_mysql_is_told_the_period_without_casts() -> None:
     from sqlalchemy.dialects import mysql
 
     [recipients] = [table for table in TABLES if table.name == "email_recipients"]
