@@ -11,7 +11,6 @@ from typing import Any
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-
 GARBAGE_THRESHOLD = 100_000
 """New objects between two looks for garbage. Python's own 700 makes it walk dbt's
 manifest over and over, which took a seventh of a build's processor time; what waits
