@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from extract.home import now
 
 NOON = 1_772_366_400  # 2026-03-01T12:00:00Z
 
@@ -74,9 +77,15 @@ class Host:
         self.script: list[Answer | Callable[[str], Answer]] = []
 
     def pages(self, *pages: Iterable[Any]) -> None:
-        """Serves these pages to whoever asks, and an empty one at the end."""
+        """Serves these pages to the latest lane, and an empty one at the end.
+
+        Whoever asks for a window that ends earlier, the missing lane, gets nothing.
+        """
 
         def serve(path: str) -> Answer:
+            [end] = parse_qs(urlsplit(path).query).get("end", ["inf"])
+            if float(end) < now().timestamp() - 60:
+                return Answer(page(()))
             number = int(path.rpartition("/page-")[2]) if "/page-" in path else 0
             items = pages[number] if number < len(pages) else ()
             return Answer(page(items, f"{self.base_url}/v3/d/events/page-{number + 1}"))
