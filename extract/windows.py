@@ -167,7 +167,7 @@ class Tick:
         if self.max_events is None:
             return Errand(lane, window, None)
         left = self.max_events - self.read
-        page = min(PAGE, self.max_events)
+        page = min(PAGE, max(self.max_events // 2, 1))
         if left < page:
             return None
         return Errand(lane, window, left // 2 if shared and left >= 2 * page else left)

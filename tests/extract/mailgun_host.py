@@ -92,6 +92,43 @@ class Host:
 
         self.script = [serve]
 
+    def log(self, items: list[dict[str, Any]], *, size: int = 2) -> None:
+        """Serves what lies in the window, in pages of this size, like a real log.
+
+        Args:
+            items: Read anew for each answer, so that more may be stored meanwhile.
+            size: Items of a page.
+        """
+
+        def serve(path: str) -> Answer:
+            window, _, offset = path.partition("/page-")[2].partition("-")
+            if not offset:
+                query = parse_qs(urlsplit(path).query)
+                window = f"{query['begin'][0]}to{query['end'][0]}"
+            begin, end = map(float, window.split("to"))
+            start = int(offset or 0)
+            due = sorted(
+                (item for item in items if begin <= item["timestamp"] < end),
+                key=lambda item: float(item["timestamp"]),
+            )
+            domain = path.split("/")[2]
+            following = (
+                f"{self.base_url}/v3/{domain}/events/page-{window}-{start + size}"
+            )
+            return Answer(page(due[start : start + size], following))
+
+        self.script = [serve]
+
+    def windows(self) -> list[tuple[str, float, float]]:
+        """What was asked for: domain, begin and end of each window."""
+        windows = []
+        for request in self.requests:
+            address = urlsplit(request.path)
+            if "begin" in (query := parse_qs(address.query)):
+                begin, end = float(query["begin"][0]), float(query["end"][0])
+                windows.append((address.path.split("/")[2], begin, end))
+        return windows
+
     def answer(self, path: str) -> Answer:
         """The next answer."""
         following = self.script.pop(0) if len(self.script) > 1 else self.script[0]

@@ -136,8 +136,9 @@ def test_clock_that_was_set_back_asks_for_nothing() -> None:
         (10_000, 9_500, True, 500),
         (10_000, 9_701, False, "waits"),
         (10_000, 12_000, False, "waits"),
-        (100, 0, False, 100),
-        (100, 1, False, "waits"),
+        (100, 50, False, 50),
+        (100, 51, False, "waits"),
+        (1, 0, False, 1),
     ],
 )
 def test_missing_gets_what_latest_left_over(
