@@ -295,11 +295,15 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
                 is_ending=run.is_ending,
             )
         )
-        while current.has_more():
-            changed = _changed_settings(run, MAILGUN, settings.for_models)
-            run.load(mailgun.mailgun(current, changed))
+        try:
+            while current.has_more():
+                changed = _changed_settings(run, MAILGUN, settings.for_models)
+                run.load(mailgun.mailgun(current, changed))
+                current.loaded()
+        except PipelineStepFailed as error:
+            yield Outcome(MAILGUN, outcome="failed", message=_cause(error))
+        else:
             current.loaded()
-        current.loaded()
     yield from map(_outcome, current.readings)
 
 
