@@ -32,12 +32,13 @@ class LogLines:
         """Nothing: what came of it is said."""
 
     def extracted(self, outcomes: Sequence[Outcome]) -> None:
-        """A line for each lane; why a source is skipped is said once."""
+        """A line for each lane; why a source is skipped is said once, nothing not."""
         for one in outcomes:
             whose = f"{one.source} {one.domain} {one.lane}"
-            if one.outcome == "skipped" and self._told.get(whose) == one.message:
+            if self._is_known(whose, one.message) and one.outcome == "skipped":
                 continue
-            self._told[whose] = one.message
+            if not one.lane and not one.events and one.outcome == "ok":
+                continue
             self._line(
                 "lane" if one.lane else "source",
                 source=one.source,
@@ -58,7 +59,7 @@ class LogLines:
         """Nothing: what came of it is said."""
 
     def built(self, build: Build) -> None:
-        """What was rebuilt, and what did not come out well."""
+        """What was rebuilt, and what did not come out well; warnings are said once."""
         self._line(
             "build",
             seconds=round(build.seconds, 2),
@@ -85,6 +86,9 @@ class LogLines:
             ("warning", build.warnings),
         ):
             for finding in findings:
+                known = self._is_known(finding.name, finding.message)
+                if known and level == "warning":
+                    continue
                 self._line(
                     level, test=finding.name, rows=finding.rows, message=finding.message
                 )
@@ -113,6 +117,12 @@ class LogLines:
             advice=error.advice,
             next_tick_in=round(wait),
         )
+
+    def _is_known(self, what: str, message: str) -> bool:
+        """Whether this was said already; notes it."""
+        is_known = self._told.get(what) == message
+        self._told[what] = message
+        return is_known
 
     def _line(self, what: str, **fields: object) -> None:
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
