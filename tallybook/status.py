@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import msgspec
@@ -303,8 +303,9 @@ def _lanes(con: duckdb.DuckDBPyConnection, clock: datetime) -> tuple[Lane, ...]:
             """
             select distinct on (source, domain, lane)
                 source, domain, lane, began_at, window_begin, cursor,
-                case when outcome = 'ok' then window_end else cursor end,
-                outcome, coalesce(message, '')
+                case when outcome = 'ok' then window_end else cursor end
+                    as fetched_through,
+                outcome, coalesce(message, '') as message
             from raw.lane_runs
             order by source, domain, lane, began_at desc
             """,
@@ -433,6 +434,13 @@ def _rows(
         return con.execute(sql, parameters).fetchall()
     except duckdb.CatalogException:
         return []
+
+
+def _named(con: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    """The same, by the names of the columns."""
+    rows = _rows(con, sql)
+    names = [column[0] for column in con.description or []]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _published_at(home: Path) -> datetime | None:

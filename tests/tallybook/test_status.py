@@ -94,7 +94,8 @@ def test_a_missing_lane_that_stands_where_latest_began_has_caught_up(
             """
             insert into raw.lane_runs
             select source, domain, 'missing', began_at,
-                timestamptz '2026-03-01 00:00:00+00', window_begin, window_begin, 'ok', ''
+                timestamptz '2026-03-01 00:00:00+00', window_begin, window_begin,
+                'ok', ''
             from raw.lane_runs where outcome = 'ok'
             """
         )
@@ -145,7 +146,7 @@ def test_a_backfill_is_shown_until_it_is_read(home: Path) -> None:
     desk.cancel()
     with console.capture() as drawn:
         show(console, status(home))
-    assert "backfill" not in drawn.get()
+    assert "01-01 00:00" not in drawn.get()
 
 
 def test_dead_letters_and_strays_are_counted_by_reason(home: Path) -> None:
