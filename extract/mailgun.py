@@ -4,7 +4,7 @@
                                              ╰──▶ events, keys, dead letters
 
 Only `pages` knows how Mailgun is asked; what is done with a page is in `lanes`. The
-Logs API, which is to replace this one, becomes a second `pages`.
+Logs API, which is to replace this one, is asked in `mailgun_logs`.
 """
 
 import gc
@@ -19,10 +19,11 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
+from extract import mailgun_logs
 from extract.decode import Outline, Page, PageReader, Shape, outline
 from extract.http import Client, Patience, ProviderError
 from extract.lanes import Fetched, clock
-from extract.mailgun_settings import SOURCE, MailgunSettings
+from extract.mailgun_settings import SOURCE, Api, MailgunSettings
 from extract.prefetch import Prefetch
 from extract.rounds import Round
 from extract.stands import Stands
@@ -94,7 +95,7 @@ def stands(state: Mapping[str, Any]) -> Stands:
 
 
 def pages(
-    client: Client, domain: str, window: Window, latest: int
+    client: Client, domain: str, window: Window, latest: int, api: Api = "events"
 ) -> Iterator[Fetched]:
     """A window's pages, in the order of time.
 
@@ -106,6 +107,7 @@ def pages(
         domain: Whose events, in lower case.
         window: What to read.
         latest: Greatest plausible instant, microseconds since the epoch.
+        api: Which of Mailgun's APIs to ask.
 
     Yields:
         Pages with at least one item.
@@ -114,9 +116,9 @@ def pages(
         NotUnderstoodError: The host answers with something that is no page.
         ProviderError: The host refuses, can't be reached, or goes in circles.
     """
-    reader = PageReader(SHAPE)
+    reader = PageReader(SHAPE if api == "events" else mailgun_logs.SHAPE)
     key = EventKeys(domain)
-    answers = _answers(client, domain, window)
+    answers = (_answers if api == "events" else _logs)(client, domain, window)
     with Prefetch(answers, lambda answer: len(answer.outline.page), AHEAD) as fetched:
         for received_at, outlined in fetched:
             page = reader.read(outlined, latest)
@@ -128,6 +130,14 @@ class _Answer(NamedTuple):
 
     received_at: int
     outline: Outline
+
+
+def _logs(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
+    """The pages of the Logs API as they come."""
+    for received_at, page in mailgun_logs.answers(
+        client, domain, window, lambda _: clock()
+    ):
+        yield _Answer(received_at, page)
 
 
 def _answers(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
@@ -213,6 +223,9 @@ def _check(settings: MailgunSettings, domain: str, base_url: str) -> Check:
     once = Patience(attempts=2, first_wait=0.2, longest_wait=2.0)
     with Client(base_url, USER, settings.api_key, once) as client:
         try:
+            if settings.api == "logs":
+                mailgun_logs.check(client, domain, clock())
+                return Check(domain, base_url, ok=True, message="events can be read")
             client.get(
                 f"/v3/{quote(domain, safe='')}/events",
                 outline,

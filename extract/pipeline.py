@@ -288,7 +288,7 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
                 memory=run.memory,
                 desk=Desk(home(), MAILGUN),
                 pages=lambda domain, window: mailgun.pages(
-                    clients[hosts[domain]], domain, window, plausible
+                    clients[hosts[domain]], domain, window, plausible, settings.api
                 ),
                 warehouse=run.warehouse,
                 on_page=lambda lane: run.on_progress(_progress(lane)),

@@ -289,16 +289,8 @@ def _problem_path(home: Path) -> Path:
 
 def _lanes(con: duckdb.DuckDBPyConnection, clock: datetime) -> tuple[Lane, ...]:
     lanes = [
-        Lane(
-            *of,
-            begin,
-            cursor,
-            through,
-            _seconds_since(through, clock),
-            outcome,
-            message,
-        )
-        for *of, begin, cursor, through, outcome, message in _rows(
+        Lane(**row, lag_seconds=_seconds_since(row["fetched_through"], clock))
+        for row in _named(
             con,
             """
             select distinct on (source, domain, lane)

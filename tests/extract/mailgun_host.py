@@ -60,6 +60,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     connection: int
+    body: bytes = b""
 
 
 class Host:
@@ -142,10 +143,13 @@ def running_host() -> Iterator[Host]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
-            host.requests.append(
-                Request(self.path, dict(self.headers), self.client_address[1])
-            )
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers, connection = dict(self.headers), self.client_address[1]
+            host.requests.append(Request(self.path, headers, connection, body))
             answer = host.answer(self.path)
             if answer.reset:
                 linger = struct.pack("ii", 1, 0)
