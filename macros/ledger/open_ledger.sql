@@ -37,6 +37,21 @@
         name varchar not null,
         made_of varchar not null
     );
+    create table if not exists ledger.requested_days (
+        change_number bigint not null,
+        account_id varchar not null,
+        from_date date not null,
+        to_date date not null,
+        requested_at timestamp with time zone not null
+    );
+    create table if not exists ledger.rebuilt_days (
+        change_number bigint not null,
+        model varchar not null,
+        account_id varchar not null,
+        date date not null,
+        reasons varchar not null,
+        invocation_id varchar not null
+    );
     create table if not exists ledger.trimmed (through bigint not null);
     create or replace view ledger.rebuilds as
     select model, change_number, reason, built_at as rebuilt_at

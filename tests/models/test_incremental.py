@@ -10,11 +10,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from mail import APPLICATION, EVENTS, NOON, ONE, TWO, days, event, failed, status
 from oracle import differences
+from proof import PROOF, assert_as_if_built_whole, build
 from replay import contents
 from warehouse import ROOT, Warehouse
 from worlds import at
-
-PROOF = bool(os.environ.get("TALLYBOOK_PROOF"))
 
 
 @pytest.fixture(scope="session")
@@ -42,18 +41,6 @@ def settled_path(
 def settled(settled_path: Path, tmp_path: Path) -> Warehouse:
     """A warehouse in which a little mail was loaded and built."""
     return Warehouse(tmp_path / "home", like=settled_path)
-
-
-def build(warehouse: Warehouse, *arguments: str, views: bool = False) -> None:
-    """Builds what is there; the views are, unless a setting changed."""
-    assert warehouse.build(*arguments, seeds=False, views=views).success
-
-
-def assert_as_if_built_whole(warehouse: Warehouse) -> None:
-    """The marts are what a full refresh makes of the same raw tables."""
-    found = contents(warehouse)
-    build(warehouse, "--full-refresh")
-    assert not differences(contents(warehouse), found)
 
 
 def application(table: str, number: int, **changed: object) -> dict[str, object]:

@@ -16,12 +16,17 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import CompiledNode
 
 ROOT = Path(__file__).resolve().parents[2]
+CELL = ["account_id", "date", "dimension_type", "dimension_id"]
 MARTS = {
     "fct_message_events": ["event_key"],
     "fct_recipient_status": ["email_id", "recipient_key"],
     "fct_unmatched_events": ["event_key"],
     "fct_email_performance": ["email_id"],
     "fct_delivery_daily": ["account_id", "date", "event_type"],
+    "fct_reporting_events": ["event_id"],
+    "fct_reporting_rollups": [*CELL, "metric"],
+    "fct_handoff_conversations": [*CELL, "conversation_id"],
+    "fct_conversation_outcomes": ["account_id", "conversation_id", "date"],
 }
 """The marts and their grain."""
 
@@ -31,6 +36,7 @@ APP_KEYS = {
     "email_batches": ["provider_message_id", "email_id"],
     "email_recipients": ["email_id", "member_email"],
     "members": ["member_id"],
+    "reporting_events": ["event_id"],
 }
 
 _manifest: list[Manifest] = []

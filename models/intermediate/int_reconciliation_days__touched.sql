@@ -1,0 +1,160 @@
+{{ config(
+    materialized='touched_list',
+    meta={
+        'touches': 'ops_reconciliation',
+        'rebuilt_with': [
+            'fct_reporting_events', 'fct_reporting_rollups',
+            'fct_handoff_conversations', 'fct_conversation_outcomes',
+            'fct_message_events',
+        ],
+        'fingerprint': ['reporting_metrics', 'engine_zone_lags'],
+        'rebuilt_after_hours': 24,
+    },
+) }}
+
+-- depends_on: {{ ref('reporting_metrics') }}
+-- depends_on: {{ ref('engine_zone_lags') }}
+-- depends_on: {{ ref('fct_reporting_events') }}
+-- depends_on: {{ ref('fct_reporting_rollups') }}
+-- depends_on: {{ ref('fct_handoff_conversations') }}
+-- depends_on: {{ ref('fct_conversation_outcomes') }}
+-- depends_on: {{ ref('fct_message_events') }}
+
+with
+
+events as (
+
+    select * from {{ ref('stg_app__reporting_events') }}
+
+),
+
+accounts as (
+
+    select * from {{ ref('int_reconciliation__accounts') }}
+
+),
+
+arrived_accounts as (
+
+    select account_id
+    from {{ ref('stg_app__accounts') }}
+    where load_id in {{ arrived('ops_reconciliation') }}
+
+),
+
+built as (
+
+    select *
+    from {{ already_built(
+        'ops_reconciliation', ['check_name', 'account_id', 'date']
+    ) }}
+
+),
+
+{# What arrived is looked at by itself: a model that overlooks an event lists no
+   change either. #}
+arrived_events as (
+
+    select
+        events.account_id,
+        events.created_at
+
+    from events
+
+    where events.load_id in {{ arrived('ops_reconciliation') }}
+
+    union
+
+    select
+        events.account_id,
+        events.created_at
+
+    from events
+
+    where events.account_id in (
+            select arrived_accounts.account_id from arrived_accounts
+        )
+
+),
+
+arrived_days as (
+
+    select
+        arrived_events.account_id,
+        {{ engine_local_date(
+            'arrived_events.created_at',
+            "coalesce(accounts.reporting_timezone, 'UTC')",
+        ) }} as date
+
+    from arrived_events
+
+    left join accounts
+        on arrived_events.account_id = accounts.account_id
+
+),
+
+unowned_days as (
+
+    select
+        '' as account_id,
+        {{ engine_local_date('occurred_at', "'UTC'") }} as date
+
+    from {{ changes('fct_message_events', 'ops_reconciliation') }}
+
+    where account_id is null
+
+),
+
+{# Accounts that have a zone by now. #}
+placed_days as (
+
+    select
+        built.account_id,
+        built.date
+
+    from built
+
+    inner join accounts
+        on built.account_id = accounts.account_id
+
+    where built.check_name = 'without_zone'
+
+),
+
+touched as (
+
+    {%- for mart in [
+        'fct_reporting_events', 'fct_reporting_rollups',
+        'fct_handoff_conversations', 'fct_conversation_outcomes',
+    ] %}
+
+    select
+        account_id,
+        date
+    from {{ changes(mart, 'ops_reconciliation') }}
+
+    union
+    {%- endfor %}
+
+    select
+        account_id,
+        date
+    from {{ requested_days('ops_reconciliation') }}
+
+    union
+
+    select * from arrived_days
+    union
+    select * from unowned_days
+    union
+    select * from placed_days
+
+)
+
+select
+    coalesce(account_id, '') as account_id,
+    date
+
+from touched
+
+where date is not null
