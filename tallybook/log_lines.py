@@ -81,6 +81,16 @@ class LogLines:
                     first_day=one.first_day,
                     last_day=one.last_day,
                 )
+            for days in one.by_account:
+                self._line(
+                    "days",
+                    model=one.model,
+                    account=days.account_id,
+                    days=days.days,
+                    first=days.first,
+                    last=days.last,
+                    because=days.reasons,
+                )
         for level, findings in (
             ("error", (*build.errors, *build.failures)),
             ("warning", build.warnings),
