@@ -301,7 +301,8 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
                 run.load(mailgun.mailgun(current, changed))
                 current.loaded()
         except PipelineStepFailed as error:
-            yield Outcome(MAILGUN, outcome="failed", message=_cause(error))
+            message = f"{_cause(error)}; what is not loaded is read again next time"
+            yield Outcome(MAILGUN, outcome="failed", message=message)
         else:
             current.loaded()
     yield from map(_outcome, current.readings)
