@@ -66,6 +66,8 @@ def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
             # dbt makes it on a fresh clone, without the compression. Nothing is lost.
             connection.execute(f"drop table raw.{table.name}")
             connection.execute(table.create(compressed=_is_new(connection)))
+        for column in table.added(_columns(connection, table)):
+            connection.execute(column)
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
@@ -74,6 +76,15 @@ def _exists(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
         [table.name],
     ).fetchone()
     return found is not None
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: Table) -> set[str]:
+    found = connection.execute(
+        "select column_name from duckdb_columns()"
+        " where schema_name = 'raw' and table_name = ?",
+        [table.name],
+    ).fetchall()
+    return {name for (name,) in found}
 
 
 def _empty(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:

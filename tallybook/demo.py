@@ -75,7 +75,7 @@ group by email_id, subject
 having by_machine > by_human
 order by by_machine - by_human desc, email_id
 limit 5""",
-    "How many conversations did the bot hand to a human, by each account's own day?": """\
+    "How many conversations did the bot hand over, by each account's own day?": """\
 select
     account_id,
     timezone,
