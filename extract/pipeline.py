@@ -12,7 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -153,11 +153,11 @@ class _Run:
 
     pipeline: dlt.Pipeline
     warehouse: duckdb.DuckDBPyConnection
-    everything: bool
-    seconds: float | None
-    memory: Memory
-    on_progress: Callable[[Progress], None]
-    is_ending: Callable[[], bool]
+    everything: bool = False
+    seconds: float | None = None
+    memory: Memory = field(default_factory=Memory)
+    on_progress: Callable[[Progress], None] = lambda _: None
+    is_ending: Callable[[], bool] = lambda: False
 
     def load(self, source: DltSource) -> int:
         """Brings a source's data into raw, as one package.
@@ -254,7 +254,7 @@ def sweep(period: Period, *, even_many: bool = False) -> list[Swept]:
         found[swept.table] = swept
 
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
-        run = _Run(pipeline, warehouse, False, lambda _: None)
+        run = _Run(pipeline, warehouse)
         _load_extracted(pipeline)  # of a run that was killed
         source = app_sweep(
             location, warehouse, _app_queries(), period, note, even_many=even_many
