@@ -218,8 +218,10 @@ class Lane:
         self.outcome: Literal["ok", "failed", "cut_short"] | None = None
         self.message = ""
         self._began_at = clock()
+        # Ids of runs and requests sort in the order in which they were made.
+        began, rest = divmod(self._began_at, SECOND)
         self._run_id = (
-            f"{datetime.fromtimestamp(self._began_at // SECOND, UTC):%Y%m%dT%H%M%S}"
+            f"{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%S}.{rest:06}"
             f"-{secrets.token_hex(4)}"
         )
         self._now = now
@@ -337,7 +339,7 @@ class Lane:
     ) -> None:
         """Adds a page's new events to `rows`, and what accounts for it to `part`."""
         self._requests += 1
-        request_id = f"{self._run_id}-{self._requests}"
+        request_id = f"{self._run_id}-{self._requests:06}"
         events, keys = fetched.page.events, fetched.keys
         new = _new(keys, held, part.seen)
         letters: dict[str, DeadLetter] = {}
