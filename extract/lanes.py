@@ -37,7 +37,7 @@ T = TypeVar("T")
 AHEAD = 16 * 1024 * 1024
 """Bytes of pages that wait to be loaded."""
 
-TOGETHER = 6 * 1024 * 1024
+TOGETHER = 12 * 1024 * 1024
 """Bytes of pages that are compared with the warehouse in one query."""
 
 ROW_GROUP = 122_880
@@ -103,8 +103,18 @@ class Fetched:
 
 @dataclass
 class _Part:
-    """What goes into one package beside the events."""
+    """What goes into one package beside the events.
 
+    Attributes:
+        loading: Keys of the part before it, which may not be in the warehouse yet.
+        began: When reading it began, by a clock that only counts.
+        seen: Its keys.
+        loaded: Its new events.
+        requests: Its rows of raw.requests.
+        dead_letters: Its rows of raw.dead_letters.
+    """
+
+    loading: set[str]
     began: float = field(default_factory=monotonic)
     seen: set[str] = field(default_factory=set)
     loaded: int = 0
@@ -125,10 +135,10 @@ class _Rows:
     event_id: list[str] = field(default_factory=list)
     event_name: list[str] = field(default_factory=list)
     occurred_at: list[int] = field(default_factory=list)
-    received_at: list[int] = field(default_factory=list)
-    request_id: list[str] = field(default_factory=list)
     position: list[int] = field(default_factory=list)
     payload: list[bytes] = field(default_factory=list)
+    received_at: list[pa.Array] = field(default_factory=list)
+    request_id: list[pa.Array] = field(default_factory=list)
 
     def add(self, fetched: Fetched, new: Sequence[int], request_id: str) -> None:
         """Adds those events of a page whose index is in `new`."""
@@ -141,10 +151,10 @@ class _Rows:
         self.event_id += only_new(events.ids)
         self.event_name += only_new(events.names)
         self.occurred_at += only_new(events.occurred_at)
-        self.received_at += [fetched.received_at] * len(new)
-        self.request_id += [request_id] * len(new)
         self.position += only_new(events.positions)
         self.payload += only_new(events.bodies)
+        self.received_at.append(pa.repeat(fetched.received_at, len(new)))
+        self.request_id.append(pa.repeat(request_id, len(new)))
 
     def as_arrow(self, domain: str, lane: str) -> pa.Table:
         """All of them, as one table."""
@@ -156,9 +166,9 @@ class _Rows:
             "event_id": pa.array(self.event_id, pa.string()),
             "event_name": pa.array(self.event_name, pa.string()),
             "occurred_at": pa.array(self.occurred_at, pa.int64()).view(instant),
-            "received_at": pa.array(self.received_at, pa.int64()).view(instant),
+            "received_at": pa.concat_arrays(self.received_at).view(instant),
             "lane": pa.repeat(lane, count),
-            "request_id": pa.array(self.request_id, pa.string()),
+            "request_id": pa.concat_arrays(self.request_id),
             "position": pa.array(self.position, pa.int64()),
             "payload": _texts(self.payload),
         }
@@ -228,6 +238,7 @@ class Lane:
         self._trust_window = trust_window
         self._max_events = max_events
         self._warehouse = warehouse
+        self._loading: set[str] = set()
         self._pages_read = 0
         self._requests = 0
         self._warnings: Counter[str] = Counter()
@@ -251,6 +262,8 @@ class Lane:
     def part(self, on_page: Callable[[], None]) -> Iterator[tuple[Table, pa.Table]]:
         """Reads until there is enough for one package, or the window ends.
 
+        The part before it need not be in the warehouse yet; those before that must.
+
         Args:
             on_page: Called after each page.
 
@@ -260,12 +273,14 @@ class Lane:
             then the rest.
             Once it is exhausted, `cursor` covers what it yielded.
         """
-        part = _Part()
+        part = _Part(self._loading)
+        self._loading = part.seen
         for group in self._groups(part, on_page):
-            held = held_events(
+            keys = [key for fetched in group for key in fetched.keys]
+            held = part.loading.intersection(keys) | held_events(
                 self._warehouse,
                 MAILGUN_EVENTS.name,
-                [key for fetched in group for key in fetched.keys],
+                keys,
                 (at for fetched in group for at in fetched.page.events.occurred_at),
             )
             rows = _Rows()
@@ -347,11 +362,8 @@ class Lane:
             key = dead_letter_key(self.source, self.domain, letter)
             letters.setdefault(key, letter)
         known = held_dead_letters(self._warehouse, list(letters))
-        dead = {
-            key: letter
-            for key, letter in letters.items()
-            if key not in known and key not in part.seen
-        }
+        known |= part.loading.intersection(letters) | part.seen.intersection(letters)
+        dead = {key: letter for key, letter in letters.items() if key not in known}
         part.seen.update(dead)
         part.loaded += len(new)
         repeated = fetched.page.total - len(new) - len(dead)
@@ -382,8 +394,10 @@ class Lane:
             )
         self.tally.repeats += repeated
         self.tally.dead += len(dead)
-        kinds = Counter((events.names[i], events.severities[i]) for i in new)
-        for (name, severity), count in kinds.items():
+        kinds = list(zip(events.names, events.severities, strict=True))
+        if len(new) < len(kinds):
+            kinds = [kinds[i] for i in new]
+        for (name, severity), count in Counter(kinds).items():
             self.tally.add(name, severity, count)
         rows.add(fetched, new, request_id)
 
@@ -423,6 +437,14 @@ def clock() -> int:
 
 def _new(keys: Sequence[str], held: set[str], seen: set[str]) -> Sequence[int]:
     """Which of a page's events are not there yet; notes them as seen."""
+    different = set(keys)
+    if (
+        len(different) == len(keys)
+        and held.isdisjoint(different)
+        and seen.isdisjoint(different)
+    ):
+        seen |= different  # as nearly always, and 20 times as fast
+        return range(len(keys))
     new: list[int] = []
     for i, key in enumerate(keys):
         if key not in held and key not in seen:
