@@ -35,7 +35,7 @@ PAGE_SIZE = 300
 RESOURCE = "events"
 """Name of the resource, under which its state is kept."""
 
-AHEAD = 8 * 1024 * 1024
+AHEAD = 2 * 1024 * 1024
 """Bytes of pages that wait to be decoded."""
 
 USER = "api"

@@ -11,12 +11,10 @@ import gc
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal
 
 import dlt
 import duckdb
@@ -290,13 +288,10 @@ def _latest(
             )
         )
 
-    changed = _changed_settings(run, "mailgun", settings.for_models)
-    with lane, _Behind(run.pipeline) as behind:
+    with lane:
         while lane.outcome is None:
-            part = mailgun.mailgun(lane, on_page, changed)
-            run.pipeline.extract(part, loader_file_format="parquet")
-            behind.load()
-            changed = None
+            changed = _changed_settings(run, "mailgun", settings.for_models)
+            run.load(mailgun.mailgun(lane, on_page, changed))
     return Outcome(
         "mailgun",
         domain,
@@ -403,77 +398,16 @@ def _is_ahead(pipeline: dlt.Pipeline, warehouse: duckdb.DuckDBPyConnection) -> b
 
 def _load_extracted(pipeline: dlt.Pipeline) -> int:
     """Loads what has been read and isn't loaded yet; returns the number of rows."""
-    with _told_as_load_errors():
+    try:
         normalized = pipeline.normalize()
         pipeline.load()
-    rows = normalized.row_counts if normalized else {}
-    return sum(count for table, count in rows.items() if not table.startswith("_dlt"))
-
-
-class _Behind:
-    """Loads one part of a long read while the next one is read.
-
-        read ──▶ read ──▶ read ──▶ …
-          ╰──▶ load ──▶ load ──▶ …
-
-    DuckDB compresses bodies without Python's lock, on the core that decoding leaves
-    alone. Packages are still loaded one at a time and in their order, so a part's
-    cursor is never committed before the parts before it. The block ends when the last
-    one is loaded, or with its error.
-
-    Args:
-        pipeline: Reads in the calling thread, loads in another.
-    """
-
-    def __init__(self, pipeline: dlt.Pipeline) -> None:
-        """Loads nothing yet."""
-        self._pipeline = pipeline
-        self._thread = ThreadPoolExecutor(1, "load")
-        self._loading: Future[Any] | None = None
-
-    def load(self) -> None:
-        """Begins to load what has been read, once the part before it is loaded.
-
-        Raises:
-            LoadError: The part before, or this one, can't be loaded; the next run
-                tries again.
-        """
-        self._wait()
-        with _told_as_load_errors():
-            self._pipeline.normalize()
-        self._loading = self._thread.submit(self._pipeline.load)
-
-    def _wait(self) -> None:
-        loading, self._loading = self._loading, None
-        if loading is not None:
-            with _told_as_load_errors():
-                loading.result()
-
-    def __enter__(self) -> Self:
-        """The loader itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Waits for the last part."""
-        self._thread.shutdown()
-        self._wait()
-
-
-@contextmanager
-def _told_as_load_errors() -> Iterator[None]:
-    """Says what to do about a step of dlt's that failed."""
-    try:
-        yield
     except PipelineStepFailed as error:
         raise LoadError(
             f"what was read can't be loaded: {_cause(error)}; it is kept in "
             f"{home() / 'dlt'}, and the next run tries again"
         ) from error
+    rows = normalized.row_counts if normalized else {}
+    return sum(count for table, count in rows.items() if not table.startswith("_dlt"))
 
 
 def _cause(error: BaseException) -> str:
