@@ -25,7 +25,13 @@ from warehouse import Warehouse
 from worlds import Row, at
 
 NOW = datetime.now(UTC)
-WEEK = ("2025-11-02", "2025-11-08")
+REPORTING = ("--select", "+path:models/marts/reporting")
+"""All that most of these tests look at, in half the time of a build of everything."""
+RECONCILIATION = (
+    "--select",
+    "int_reconciliation_days__touched",
+    "ops_reconciliation",
+)
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +89,11 @@ def test_a_late_event_reopens_its_one_day(talked: Warehouse) -> None:
     before = written(talked)
     late = said("late", "reply_time", "2011-12-30T04:59:59.999999", value=1.5)
     talked.load(reporting_events=[late])
-    build(talked)
+    build(talked, *REPORTING)
     assert rebuilt(talked) == {("acme", "2011-12-29")}
     assert counts(talked, "acme")["2011-12-29", "reply_time"] == 1
     assert unchanged(before, written(talked)) == {row[:2] for row in before}
-    assert_as_if_built_whole(talked)
+    assert_as_if_built_whole(talked, *REPORTING)
 
 
 CHANGES: list[tuple[Row, set[tuple[str, str]]]] = [
@@ -114,19 +120,19 @@ def test_a_changed_event_reopens_where_it_was_and_where_it_is(
         before = written(talked)
         event = {**event, **changed}
         talked.load(reporting_events=[event])
-        build(talked)
+        build(talked, *REPORTING)
         after = written(talked)
         assert rebuilt(talked) == days, changed
         untouched = {row[:2] for row in before.keys() | after.keys()} - days
         assert unchanged(before, after) == untouched, changed
         assert after != before, changed
-    assert_as_if_built_whole(talked)
+    assert_as_if_built_whole(talked, *REPORTING)
 
 
 def test_a_repeated_event_writes_nothing(talked: Warehouse) -> None:
     held = talked.marts()
     talked.load(reporting_events=EVENTS)
-    build(talked)
+    build(talked, *REPORTING)
     assert talked.marts() == held
     assert {rows for _, *rows in talked.work().values() for rows in rows} <= {0}
 
@@ -136,14 +142,14 @@ def test_a_deletion_that_empties_a_day_removes_it_and_an_undeletion_brings_it_ba
 ) -> None:
     held = counts(talked, "acme")
     talked.load(reporting_events=[{**RESOLUTION, "deleted_at": NOW}])
-    build(talked)
+    build(talked, *REPORTING)
     assert rebuilt(talked) == {("acme", "2025-11-04")}
     for rows in talked.marts().values():
         assert not [row for row in rows if str(row.get("date")) == "2025-11-04"]
     talked.load(reporting_events=[RESOLUTION])
-    build(talked)
+    build(talked, *REPORTING)
     assert counts(talked, "acme") == held
-    assert_as_if_built_whole(talked)
+    assert_as_if_built_whole(talked, *REPORTING)
 
 
 def test_a_changed_zone_redraws_that_accounts_history_and_no_others(
@@ -151,13 +157,13 @@ def test_a_changed_zone_redraws_that_accounts_history_and_no_others(
 ) -> None:
     before, bolt = written(talked), counts(talked, "bolt")
     talked.load(accounts=[{**ACCOUNTS[0], "reporting_timezone": "Pacific/Apia"}])
-    build(talked)
+    build(talked, *REPORTING)
     tomorrow = {("acme", f"2025-11-0{day}") for day in (3, 4, 5)}
     assert rebuilt(talked) == ACME_DAYS | tomorrow
     assert {day for day, _ in counts(talked, "acme")} == {day for _, day in tomorrow}
     assert counts(talked, "bolt") == bolt
     assert unchanged(before, written(talked)) == {("bolt", "2025-11-02")}
-    assert_as_if_built_whole(talked)
+    assert_as_if_built_whole(talked, *REPORTING)
 
 
 def test_an_account_that_only_changed_its_name_is_not_redrawn(
@@ -165,7 +171,7 @@ def test_an_account_that_only_changed_its_name_is_not_redrawn(
 ) -> None:
     held = talked.marts()
     talked.load(accounts=[{**ACCOUNTS[0], "name": "Acme Inc."}])
-    build(talked)
+    build(talked, *REPORTING)
     assert talked.marts() == held
 
 
@@ -175,12 +181,12 @@ def test_an_account_without_a_valid_zone_has_no_rows_until_it_has_one(
     acme, bolt = counts(talked, "acme"), counts(talked, "bolt")
     for wrong in ("PST", "america/new_york", *(("utc", "", None) if PROOF else ())):
         talked.load(accounts=[{**ACCOUNTS[0], "reporting_timezone": wrong}])
-        build(talked)
+        build(talked, *REPORTING)
         for name, rows in talked.marts().items():
             assert "acme" not in [row.get("account_id") for row in rows], (wrong, name)
         assert counts(talked, "bolt") == bolt
     talked.load(accounts=ACCOUNTS)
-    build(talked)
+    build(talked, *REPORTING)
     assert counts(talked, "acme") == acme
 
 
@@ -190,12 +196,12 @@ def test_events_that_came_before_their_account_are_counted_once_it_is_there(
     talked.load(
         reporting_events=[{**RESPONSE, "event_id": "early", "account_id": "cord"}]
     )
-    build(talked)
+    build(talked, *REPORTING)
     assert counts(talked, "cord") == {}
     before = written(talked)
     talked.load(accounts=[{"account_id": "cord", "reporting_timezone": "UTC"}])
     talked.load_zones(utc_days())
-    build(talked)
+    build(talked, *REPORTING)
     assert counts(talked, "cord") == {("2025-11-02", "first_response"): 1}
     assert rebuilt(talked) == {("cord", "2025-11-02")}
     assert unchanged(before, written(talked)) == {row[:2] for row in before}
@@ -220,7 +226,7 @@ def test_days_of_newer_zone_data_redraw_the_accounts_of_that_zone(
     """As if Nepal's clocks had been found to show UTC."""
     response = said("edge", "first_response", "2025-11-02T18:30:00", "bolt")
     talked.load(reporting_events=[response])
-    build(talked)
+    build(talked, *REPORTING)
     acme = counts(talked, "acme")
     assert counts(talked, "bolt")["2025-11-03", "first_response"] == 1
     with duckdb.connect(talked.path) as connection:
@@ -230,7 +236,7 @@ def test_days_of_newer_zone_data_redraw_the_accounts_of_that_zone(
     days = utc_days()
     names = pa.array(["Asia/Kathmandu"] * len(days))
     talked.load_zones(days.set_column(0, "timezone", names))
-    build(talked)
+    build(talked, *REPORTING)
     assert counts(talked, "bolt") == {("2025-11-02", "first_response"): 2}
     assert counts(talked, "acme") == acme
     assert {account_id for account_id, _ in rebuilt(talked)} == {"bolt"}
@@ -244,7 +250,7 @@ def test_a_new_row_of_the_metrics_fills_in_its_history(talked: Warehouse) -> Non
             " sums_values, label)"
             " values ('agent_away', 'absences', 'events', true, 'Absences')"
         )
-    build(talked)
+    build(talked, *REPORTING)
     rows = talked.mart("fct_reporting_rollups")
     assert [
         (row["account_id"], str(row["date"]), row["dimension_type"], row["count"])
@@ -253,7 +259,7 @@ def test_a_new_row_of_the_metrics_fills_in_its_history(talked: Warehouse) -> Non
     ] == [("bolt", "2025-11-02", "account", 1), ("bolt", "2025-11-02", "agent", 1)]
     others = [row for row in rows if row["metric"] != "absences"]
     assert without_times(others) == without_times(before)
-    assert_as_if_built_whole(talked)
+    assert_as_if_built_whole(talked, *REPORTING)
 
 
 def without_times(rows: list[Row]) -> list[Row]:
@@ -290,7 +296,7 @@ def test_a_second_handoff_after_reopening_is_kept_and_its_conversation_counted_o
     assert distinct_handoffs(talked, "acme") == 1
     third = handed_off("third handoff", "2025-11-03T15:30:00", "c1")
     talked.load(reporting_events=[third])
-    build(talked)
+    build(talked, *REPORTING)
     assert [
         (str(row["date"]), row["handoffs"], row["first_handoff_at"])
         for row in talked.mart("fct_handoff_conversations")
@@ -307,7 +313,7 @@ def test_an_average_is_the_sum_of_sums_by_the_sum_of_counts(talked: Warehouse) -
     talked.load(
         reporting_events=[said("next", "reply_time", "2025-11-03T12:00:00", value=10.0)]
     )
-    build(talked)
+    build(talked, *REPORTING)
     (row,) = talked.rows(
         "select sum(sum_value) / sum(value_count) as without_nulls,"
         " sum(sum_value) / sum(count) as nulls_as_zero,"
@@ -359,14 +365,7 @@ def test_a_cell_that_does_not_tally_is_found(
     assert failures(talked) == {}
     with duckdb.connect(talked.path) as connection:
         connection.execute(tampering.replace("{}", "marts.fct_reporting_rollups"))
-    talked.build(
-        "--full-refresh",
-        "--select",
-        "int_reconciliation_days__touched",
-        "ops_reconciliation",
-        seeds=False,
-        views=False,
-    )
+    build(talked, "--full-refresh", *RECONCILIATION)
     assert metric in {cell[2] for cell in failures(talked)[status]}
 
 
@@ -374,13 +373,7 @@ def test_a_mart_that_overlooks_an_event_does_not_tally(talked: Warehouse) -> Non
     talked.load(
         reporting_events=[said("overlooked", "reply_time", "2025-11-05T12:00:00")]
     )
-    talked.build(
-        "--select",
-        "int_reconciliation_days__touched",
-        "ops_reconciliation",
-        seeds=False,
-        views=False,
-    )
+    build(talked, *RECONCILIATION)
     assert ("acme", "2025-11-05", "reply_time", "count") in failures(talked)["missing"]
     build(talked)
     assert failures(talked) == {}
