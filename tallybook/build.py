@@ -19,7 +19,7 @@ from dbt.cli.main import dbtRunner
 from dbt_common.invocation import get_invocation_id
 
 from extract.home import ROOT
-from tallybook.builds import Build, Finding, Rebuilt
+from tallybook.builds import Build, Finding, Rebuilt, RebuiltDays
 from tallybook.errors import CannotRunError
 
 if TYPE_CHECKING:
@@ -193,7 +193,9 @@ def _rebuilt(warehouse: Path, invocation_id: str) -> tuple[Rebuilt, ...]:
             return ()
         return tuple(
             Rebuilt(
-                model, mode, reason, groups, removed, added, *_days(con, model, number)
+                *(model, mode, reason, groups, removed, added),
+                *_days(con, model, number),
+                _by_account(con, number),
             )
             for number, model, mode, reason, groups, removed, added in builds
         )
@@ -225,3 +227,22 @@ def _days(
         [number],
     ).fetchone()
     return days or (None, None)
+
+
+def _by_account(con: duckdb.DuckDBPyConnection, number: int) -> tuple[RebuiltDays, ...]:
+    """The account-days that a build of a mart computed again."""
+    rows = con.execute(
+        """
+        select
+            account_id, count(*), min(date), max(date),
+            array_to_string(list_sort(list_distinct(
+                flatten(list(string_split(reasons, ', ')))
+            )), ', ')
+        from ledger.rebuilt_days
+        where change_number = ?
+        group by account_id
+        order by account_id
+        """,
+        [number],
+    ).fetchall()
+    return tuple(RebuiltDays(*row) for row in rows)

@@ -28,6 +28,25 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class RebuiltDays:
+    """Local days of an account that a build computed again in a mart.
+
+    Attributes:
+        account_id: The account.
+        days: How many.
+        first: Earliest of them.
+        last: Latest of them.
+        reasons: Why, in words.
+    """
+
+    account_id: str
+    days: int
+    first: date
+    last: date
+    reasons: str
+
+
+@dataclass(frozen=True)
 class Rebuilt:
     """What a build wrote in a model.
 
@@ -40,6 +59,8 @@ class Rebuilt:
         added: Rows added, those that changed included.
         first_day: Earliest day among the rows removed and added.
         last_day: Latest of them; both None where rows have no time.
+        by_account: Which days of which account were computed again, and why; only
+            of marts of account-days that were not rebuilt whole.
     """
 
     model: str
@@ -50,6 +71,7 @@ class Rebuilt:
     added: int
     first_day: date | None
     last_day: date | None
+    by_account: tuple[RebuiltDays, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import duckdb
 
 from tallybook.marts import MARTS, Mart
+from tallybook.table_macros import TABLE_MACROS
 
 PUBLICATION = Mart(
     name="publication",
@@ -163,7 +164,11 @@ def catch_up(
         ):
             tables.append(_apply_changes(con, mart, since, there))
         else:
-            tables.append(_replace(con, mart))
+            follows = (
+                shown and shown.has_columns_of(relation) and not mart.keeps_changes
+            )
+            tables.append(_replace(con, mart, is_comparable=bool(follows)))
+    _make_macros(con, {mart.name for mart in built})
     _note(con, position, now)
     _describe(con, built)
     con.commit()
@@ -196,8 +201,23 @@ def _over_marts(relation: _Relation) -> str | None:
     return sql.replace("CREATE VIEW", "create or replace view", 1)
 
 
-def _replace(con: duckdb.DuckDBPyConnection, mart: Mart) -> Table:
+def _replace(
+    con: duckdb.DuckDBPyConnection, mart: Mart, *, is_comparable: bool
+) -> Table:
+    """Copies a mart; a small one that the ledger doesn't follow only if it differs."""
     table = f"{MARTS}.{_name(mart.name)}"
+    if is_comparable and not _number(
+        con,
+        f"""
+        select count(*)
+        from (
+            (from {table} except all from warehouse.{table})
+            union all
+            (from warehouse.{table} except all from {table})
+        )
+        """,
+    ):
+        return Table(mart.name, "changes", 0)
     con.execute(f"create or replace table {table} as from warehouse.{table}")
     rows = _number(con, f"select count(*) from {table}")
     return Table(mart.name, "whole", rows)
@@ -263,6 +283,20 @@ def _drop_others(
     for name, kind in gone:
         con.execute(f"drop {kind} {MARTS}.{_name(name)}")
     return [Table(name, "dropped", 0) for name, _ in gone]
+
+
+def _make_macros(con: duckdb.DuckDBPyConnection, published: set[str]) -> None:
+    """Gives the file the questions that its marts can answer."""
+    for macro in TABLE_MACROS:
+        name = f"{MARTS}.{_name(macro.name)}"
+        if not macro.reads <= published:
+            con.execute(f"drop macro table if exists {name}")
+            continue
+        con.execute(
+            f"create or replace macro {name}({', '.join(macro.parameters)})"
+            f" as table {macro.sql}"
+        )
+        con.execute(f"comment on macro table {name} is {_text(macro.description)}")
 
 
 def _note(con: duckdb.DuckDBPyConnection, position: Position, now: datetime) -> None:

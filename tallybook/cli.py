@@ -10,15 +10,19 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 from tallybook.errors import CannotRunError
 from tallybook.say import Say
+
+if TYPE_CHECKING:
+    from tallybook.rebuild import Request
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one JSON object, for programs.")
@@ -94,15 +98,79 @@ def build(
     full_refresh: Annotated[
         bool, typer.Option("--full-refresh", help="Rebuild every model whole.")
     ] = False,
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild", help="Build the days --from .. --to of --account again."
+        ),
+    ] = False,
+    account: Annotated[
+        str | None, typer.Option(metavar="ID", help="The account, with --rebuild.")
+    ] = None,
+    first: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", metavar="DATE", formats=["%Y-%m-%d"], help="First local date."
+        ),
+    ] = None,
+    last: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to",
+            metavar="DATE",
+            formats=["%Y-%m-%d"],
+            help="Last local date, included.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="With --rebuild: only say what it concerns."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build and test the models: `dbt build` in this process."""
+    """Build and test the models: `dbt build` in this process.
+
+    What has arrived decides what is built. --rebuild asks for days of one account
+    besides: conversation events, rollups and daily delivery; written is only what
+    comes out otherwise than it stands.
+    """
     with _working("build", as_json) as (home, say):
+        from tallybook.rebuild import ask_for, scope_of
+
+        request = _requested(rebuild, account, first, last, dry_run)
+        if request and dry_run:
+            scope = scope_of(home, request)
+            say.scope(request, scope)
+            _answer(as_json, Exit.GOOD, request=request, scope=scope)
+
         from tallybook.build import Dbt
         from tallybook.run import build_and_note, build_status
 
+        if request:
+            say.scope(request, ask_for(home, request))
         built = build_and_note(home, Dbt(home), say, full_refresh=full_refresh)
     _answer(as_json, build_status(built), build=built)
+
+
+def _requested(
+    rebuild: bool,
+    account: str | None,
+    first: datetime | None,
+    last: datetime | None,
+    dry_run: bool,
+) -> "Request | None":
+    """The days to build again, if they are asked for in full."""
+    from tallybook.rebuild import Request
+
+    if rebuild and account and first and last:
+        return Request(account, first.date(), last.date())
+    if rebuild or account or first or last or dry_run:
+        raise CannotRunError(
+            "--rebuild, --account, --from and --to go together.",
+            "For example: tallybook build --rebuild --account acme"
+            " --from 2026-03-01 --to 2026-03-08 --dry-run",
+        )
+    return None
 
 
 @app.command()

@@ -4,7 +4,7 @@ Plain lines, one thing each; on a terminal with colours, and a bar where one
 has to wait. Nothing here decides anything.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from extract.pipeline import Progress as Reading
     from tallybook.doctor import Finding as Diagnosis
     from tallybook.publish import Publication
+    from tallybook.rebuild import Request, Scope
 
 GOOD, MIND, BAD, IDLE = "[green]✓[/]", "[yellow]![/]", "[red]✗[/]", "[dim]-[/]"
+
+_MOST_ACCOUNTS = 8
 
 _LONGEST = 160
 """Characters of a message; all of it is in `--json` and in dbt's log."""
@@ -93,11 +96,31 @@ class Say:
         width = max((len(one.model) for one in marts), default=0)
         for one in marts:
             self.line(f"{one.model:<{width}}  {_written(one)}", " ", indent=2)
+            for line in _days_of_accounts(one):
+                self.line(line, " ", indent=4)
         self.line(tests(build), verdict(build))
         for finding in (*build.errors, *build.failures):
             self.line(said(finding), BAD, indent=2)
         for finding in build.warnings:
             self.line(said(finding), MIND, indent=2)
+
+    def scope(self, request: "Request", scope: "Sequence[Scope]") -> None:
+        """Which days somebody wants built again, and what they hold now."""
+        days = (request.last - request.first).days + 1
+        self.line(
+            escape(
+                f"{request.account_id}: {counted(days, 'local day')}, "
+                f"{request.first} to {request.last}, to be built again"
+            ),
+            IDLE,
+        )
+        for one in scope:
+            self.line(
+                f"{one.mart} has {counted(one.rows, 'row')} on "
+                f"{counted(one.days, 'day')} of them",
+                " ",
+                indent=2,
+            )
 
     def published(self, publication: "Publication") -> None:
         """Where analysts find it."""
@@ -250,5 +273,19 @@ def _written(one: Rebuilt) -> str:
         days = f"  {one.first_day}" + (
             f" to {one.last_day}" if one.first_day != one.last_day else ""
         )
-    groups = counted(one.groups or 0, "group")
+    groups = counted(one.groups or 0, "day" if one.by_account else "group")
     return f"{groups} touched: +{one.added:,} -{one.removed:,} rows{days}"
+
+
+def _days_of_accounts(one: Rebuilt) -> Iterator[str]:
+    """Which accounts and days were built again and why, a line for each account."""
+    for of_account in one.by_account[:_MOST_ACCOUNTS]:
+        days = f"{of_account.first}" + (
+            f" to {of_account.last}" if of_account.first != of_account.last else ""
+        )
+        yield escape(
+            f"{of_account.account_id}: {counted(of_account.days, 'day')}, {days} "
+            f"({of_account.reasons})"
+        )
+    if len(one.by_account) > _MOST_ACCOUNTS:
+        yield f"and of {len(one.by_account) - _MOST_ACCOUNTS} more accounts"

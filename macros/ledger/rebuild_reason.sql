@@ -1,6 +1,6 @@
 {#
-    Why a model of touched groups must be rebuilt whole, in words; an empty
-    string when only the groups that its `…__touched` model lists need it.
+    Why a model must be rebuilt whole, in words; an empty string when only the
+    groups that its `…__touched` model lists need it.
 
     That model has decided (touched_list), after everything upstream was built
     and before anything that reads the decision.
@@ -14,8 +14,5 @@
     ) is none -%}
         {{ return('first build') }}
     {%- endif -%}
-    {%- set decided = run_query(
-        "select rebuild_reason from ledger.positions where model = '" ~ model_name ~ "'"
-    ).rows -%}
-    {{ return(decided[0][0] if decided else 'first build') }}
+    {{ return(positions().get(model_name, {}).get('rebuild_reason', 'first build')) }}
 {%- endmacro %}

@@ -4,9 +4,5 @@
 #}
 {% macro taken_through(model_name) -%}
     {%- if not execute -%}{{ return(0) }}{%- endif -%}
-    {%- set found = run_query(
-        "select coalesce(max(taken_through), 0) from ledger.positions where model = '"
-        ~ model_name ~ "'"
-    ) -%}
-    {{ return(found.columns[0].values()[0] | int) }}
+    {{ return(positions().get(model_name, {}).get('taken_through', 0)) }}
 {%- endmacro %}

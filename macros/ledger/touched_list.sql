@@ -19,9 +19,8 @@
     {%- set meta = config.get('meta') -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- do check_depends_on(meta.get('rebuilt_with', []) + meta.get('fingerprint', [])) -%}
-    {%- set fingerprint = fingerprint_of(meta.get('fingerprint', [])) -%}
-    {%- set reason = why_rebuild(
-        meta.touches, meta.get('rebuilt_with', []), meta.get('fingerprint', []), fingerprint,
+    {%- set rebuild = why_rebuild(
+        meta.touches, meta.get('rebuilt_with', []), meta.get('fingerprint', []),
         meta.get('rebuilt_after_hours')
     ) -%}
 
@@ -34,27 +33,28 @@
         create or replace table {{ target_relation }} as
         select * from (
             {{ compiled_code }}
-        ) {{ 'where false' if reason }};
+        ) {{ 'where false' if rebuild.reason }};
 
         merge into ledger.positions as positions
         using (select '{{ meta.touches }}' as model) as looked
             on positions.model = looked.model
         when matched then update set
             looked_through = nextval('ledger.change_numbers'),
-            rebuild_reason = '{{ reason }}',
-            fingerprint = '{{ fingerprint }}'
+            rebuild_reason = '{{ rebuild.reason }}',
+            fingerprint = '{{ rebuild.fingerprint }}'
         when not matched then insert
         values (
             looked.model,
             nextval('ledger.change_numbers'),
-            '{{ reason }}',
-            '{{ fingerprint }}',
+            '{{ rebuild.reason }}',
+            '{{ rebuild.fingerprint }}',
             null,
             null
         )
     {%- endcall %}
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {% do adapter.commit() %}
+    {% do positions().setdefault(meta.touches, {}).update(rebuild_reason=rebuild.reason) %}
     {{ run_hooks(post_hooks, inside_transaction=False) }}
 
     {{ return({'relations': [target_relation]}) }}

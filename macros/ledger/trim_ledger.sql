@@ -1,7 +1,7 @@
 {#
     Forgets changed rows that every model has taken and that are more than a
     day old; a published file that is further behind is copied whole. How
-    often models were built is kept for 90 days.
+    often models were built, and which days, is kept for 90 days.
 #}
 {% macro trim_ledger() -%}
     {%- if execute %}
@@ -29,6 +29,10 @@
         and change_number not in (
             select max(change_number) from ledger.builds group by model
         );
+    delete from ledger.rebuilt_days
+    where change_number not in (select change_number from ledger.builds);
+    delete from ledger.requested_days
+    where requested_at < current_timestamp - interval 90 day;
     delete from ledger.trimmed;
     insert into ledger.trimmed values ({{ through[0][0] }});
     {%- endif %}

@@ -7,20 +7,21 @@
     {%- set target_relation = this.incorporate(type='view') -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set name = this.schema ~ '.' ~ this.identifier -%}
-    {%- set made_of = run_query(view_checksum(compiled_code)).columns[0].values()[0] -%}
-    {%- set is_as_it_was = existing is not none and existing.is_view and run_query(
-        "select count(*) from ledger.views where name = '" ~ name
-        ~ "' and made_of = '" ~ made_of ~ "'"
-    ).columns[0].values()[0] -%}
 
     {{ run_hooks(pre_hooks) }}
-    {% if is_as_it_was %}
-        {% call statement('main') -%} select 1 {%- endcall %}
-    {% else %}
+    {#- Outside a transaction: a view that stays needs none. -#}
+    {% call statement('main', fetch_result=True, auto_begin=False) -%}
+        select
+            made_of,
+            made_of in (select made_of from ledger.views where name = '{{ name }}')
+        from ({{ view_checksum(compiled_code) }}) as now (made_of)
+    {%- endcall %}
+    {% set made_of, is_noted = load_result('main').table.rows[0].values() %}
+    {% if not is_noted or existing is none or not existing.is_view %}
         {% if existing is not none and not existing.is_view %}
             {% do adapter.drop_relation(existing) %}
         {% endif %}
-        {% call statement('main') -%}
+        {% call statement('create_view') -%}
             {% if config.get('contract').enforced -%}
                 {{ get_assert_columns_equivalent(compiled_code) }}
             {%- endif %}
@@ -32,9 +33,9 @@
 
             insert into ledger.views values ('{{ name }}', '{{ made_of }}')
         {%- endcall %}
+        {% do adapter.commit() %}
     {% endif %}
     {{ run_hooks(post_hooks) }}
-    {% do adapter.commit() %}
 
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

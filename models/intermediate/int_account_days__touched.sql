@@ -149,13 +149,48 @@ loaded_days as (
 
 ),
 
+asked_for as (
+
+    select * from {{ requested_days('fct_delivery_daily') }}
+
+),
+
 touched as (
 
-    select * from counted_now
+    select
+        *,
+        'new or changed events' as reason
+    from counted_now
+    where account_id not in (select redrawn.account_id from redrawn)
+
     union
-    select * from counted_before
+
+    select
+        *,
+        'another time zone' as reason
+    from counted_now
+    where account_id in (select redrawn.account_id from redrawn)
+
     union
-    select * from loaded_days
+
+    select
+        *,
+        'another time zone' as reason
+    from counted_before
+
+    union
+
+    select
+        *,
+        'new time zone data' as reason
+    from loaded_days
+
+    union
+
+    select
+        *,
+        'asked for' as reason
+    from asked_for
 
 )
 

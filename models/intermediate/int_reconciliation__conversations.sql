@@ -105,10 +105,12 @@ checks as (
 
     select
         'handoff_conversations' as check_name,
-        account_id,
-        date,
-        dimension_type,
-        dimension_id,
+        {%- for column in [
+            'account_id', 'date', 'dimension_type', 'dimension_id',
+        ] %}
+        coalesce(handoffs_expected.{{ column }}, handoffs_built.{{ column }})
+            as {{ column }},
+        {%- endfor %}
         'bot_handoffs_count' as metric,
         'conversations' as measure,
         cast(handoffs_expected.conversations as double) as expected,
@@ -117,17 +119,22 @@ checks as (
     from handoffs_expected
 
     full outer join handoffs_built
-        using (account_id, date, dimension_type, dimension_id)
+        on handoffs_expected.account_id = handoffs_built.account_id
+        and handoffs_expected.date = handoffs_built.date
+        and handoffs_expected.dimension_type = handoffs_built.dimension_type
+        and handoffs_expected.dimension_id = handoffs_built.dimension_id
 
     union all
 
     select
         'conversation_outcomes' as check_name,
-        account_id,
-        date,
+        coalesce(outcomes_expected.account_id, outcomes_built.account_id)
+            as account_id,
+        coalesce(outcomes_expected.date, outcomes_built.date) as date,
         'account' as dimension_type,
-        account_id as dimension_id,
-        outcome as metric,
+        coalesce(outcomes_expected.account_id, outcomes_built.account_id)
+            as dimension_id,
+        coalesce(outcomes_expected.outcome, outcomes_built.outcome) as metric,
         'conversations' as measure,
         cast(outcomes_expected.conversations as double) as expected,
         cast(outcomes_built.conversations as double) as actual
@@ -135,7 +142,9 @@ checks as (
     from outcomes_expected
 
     full outer join outcomes_built
-        using (account_id, date, outcome)
+        on outcomes_expected.account_id = outcomes_built.account_id
+        and outcomes_expected.date = outcomes_built.date
+        and outcomes_expected.outcome = outcomes_built.outcome
 
 )
 

@@ -14,10 +14,10 @@ events as (
     select * from {{ ref('stg_app__reporting_events') }}
 
     where not is_deleted
-        {%- if first is not none %}
+    {%- if first is not none %}
         and created_at >= timestamptz '{{ first }} 00:00:00+14'
-        and created_at < timestamptz '{{ last }} 23:59:59.999999-12'
-        {%- endif %}
+        and created_at <= timestamptz '{{ last }} 23:59:59.999999-12'
+    {%- endif %}
     {{- '\n\n    union' if not loop.last }}
     {%- endfor %}
 

@@ -41,9 +41,10 @@ recounted as (
             else count(*)
         end as count,
         count(value) as value_count,
-        coalesce(sum(value), 0) as sum_value,
+        coalesce({{ sum_of('value') }}, 0) as sum_value,
         count(value_in_business_hours) as business_hours_value_count,
-        coalesce(sum(value_in_business_hours), 0) as sum_value_business_hours
+        coalesce({{ sum_of('value_in_business_hours') }}, 0)
+            as sum_value_business_hours
 
     from measured
 
@@ -59,12 +60,11 @@ cells as (
         coalesce(recounted.dimension_type, rollups.dimension_type)
             as dimension_type,
         coalesce(recounted.dimension_id, rollups.dimension_id) as dimension_id,
-        coalesce(recounted.metric, rollups.metric) as metric,
         {%- for measure in measures %}
         cast(recounted.{{ measure }} as double) as expected_{{ measure }},
-        cast(rollups.{{ measure }} as double) as actual_{{ measure }}
-        {{- ',' if not loop.last }}
+        cast(rollups.{{ measure }} as double) as actual_{{ measure }},
         {%- endfor %}
+        coalesce(recounted.metric, rollups.metric) as metric
 
     from recounted
 
@@ -97,7 +97,8 @@ by_measure as (
     {%- if measure != 'count' %}
 
     {# Nothing is expected of what a metric doesn't sum; something is an error. #}
-    where expected_{{ measure }} <> 0 or actual_{{ measure }} <> 0
+    where expected_{{ measure }} <> 0
+        or actual_{{ measure }} <> 0
     {%- endif %}
     {{- '\n\n    union all' if not loop.last }}
     {%- endfor %}

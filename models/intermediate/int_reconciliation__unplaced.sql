@@ -38,10 +38,10 @@ unowned as (
     from {{ ref('fct_message_events') }}
 
     where account_id is null and counts_in_delivery
-        {%- if first is not none %}
+    {%- if first is not none %}
         and occurred_at >= timestamptz '{{ first }} 00:00:00+00'
         and occurred_at <= timestamptz '{{ last }} 23:59:59.999999+00'
-        {%- endif %}
+    {%- endif %}
     {{- '\n\n    union' if not loop.last }}
     {%- endfor %}
 

@@ -135,10 +135,10 @@ of_new_days as (
         and events.created_at < local_days.ends_at
 
     where local_days.load_id in {{ arrived('fct_reporting_events') }}
-        {%- if days_began[0] is not none %}
+    {%- if days_began[0] is not none %}
         and events.created_at >= timestamptz '{{ days_began[0] }}'
         and events.created_at < timestamptz '{{ days_began[1] }}'
-        {%- endif %}
+    {%- endif %}
 
 ),
 

@@ -5,6 +5,7 @@
         'touched_by': 'int_account_days__touched',
         'group_by': ['account_id', 'date'],
     },
+    post_hook="{{ note_rebuilt_days('int_account_days__touched') }}",
 ) }}
 
 with

@@ -91,3 +91,6 @@ cells as (
 )
 
 select * from cells
+
+{# In the order of days, by which later builds skip what they needn't read. #}
+order by date, account_id

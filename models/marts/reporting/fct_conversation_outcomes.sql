@@ -55,3 +55,6 @@ outcomes as (
 )
 
 select * from outcomes
+
+{# In the order of days, by which later builds skip what they needn't read. #}
+order by date, account_id

@@ -68,3 +68,6 @@ conversations as (
 )
 
 select * from conversations
+
+{# In the order of days, by which later builds skip what they needn't read. #}
+order by date, account_id

@@ -76,7 +76,7 @@ counted as (
 
     from measured
 
-    group by grouping sets (
+    group by grouping sets ( -- noqa: PRS
         (account_id, date, metric),
         (account_id, date, metric, user_id),
         (account_id, date, metric, inbox_id)
@@ -115,3 +115,6 @@ rollups as (
 select * from rollups
 
 where count > 0 and dimension_id is not null
+
+{# In the order of days, by which later builds skip what they needn't read. #}
+order by date, account_id
