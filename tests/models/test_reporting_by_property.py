@@ -10,43 +10,42 @@ from proof import PROOF, crowded, prove, show
 from replay import Replay
 from reporting_worlds import reporting_worlds, zone_days
 from warehouse import Warehouse
-from worlds import World
+from worlds import Load, World
+
+
+def loads_of(world: World) -> list[Load]:
+    """All loads of a world."""
+    return [load for build in world.builds for load in build.loads]
 
 
 def zones_of(world: World) -> list[str | None]:
     """The zones that any account of a world ever has."""
     return [
         account["reporting_timezone"]
-        for build in world.builds
-        for load in build.loads
+        for load in loads_of(world)
         for account in load.app.get("accounts", [])
     ]
 
 
 def years_of(world: World) -> set[int]:
     """The years that its events are of."""
-    return {
-        year for build in world.builds for load in build.loads for year in load.years
-    }
+    return {year for load in loads_of(world) for year in load.years}
 
 
 def reconciles(replay: Replay, when: str) -> None:
     """Fails if a mart isn't what the oracle says, or the warehouse's own check errs.
 
-    It may differ from the truth only where the engine's zone data is older. Events of
-    years without local days are missing in the marts, which it is right to say.
+    It may differ from the truth only where the engine's zone data is older.
     """
     show(replay, when)
-    known = replay.known
-    if any(row["created_at"].year not in known.years for row in known.reporting_events):
-        return
     checks = replay.warehouse.rows("select * from marts.ops_reconciliation")
     failed = [row for row in checks if row["status"] in ("differs", "missing", "extra")]
     assert not failed, f"{len(failed)} checks fail after {when}: {failed[:5]}"
     lagging = {
         row["account_id"] for row in checks if row["status"] == "zone_data_differs"
     }
-    assert lagging <= drawn_otherwise_by_the_engine(replay), when
+    if lagging:
+        assert lagging <= drawn_otherwise_by_the_engine(replay), when
 
 
 def drawn_otherwise_by_the_engine(replay: Replay) -> set[str]:
@@ -70,6 +69,9 @@ def test_after_every_build_the_rollups_are_what_the_oracle_says(
     unbuilt: Path, built: Path, world: World
 ) -> None:
     days = zone_days(zones_of(world), sorted(years_of(world)))
+    # An event of a year without local days is missing, and ops_reconciliation says so.
+    have_all_days = set(loads_of(world)[0].years) == years_of(world)
+    check = reconciles if have_all_days else show
     with TemporaryDirectory() as home:
         like = built if world.starts_built else unbuilt
-        prove(Replay(Warehouse(Path(home), like=like), days), world, reconciles)
+        prove(Replay(Warehouse(Path(home), like=like), days), world, check)
