@@ -107,7 +107,9 @@ def _dbt(folder: str, *arguments: str) -> list[RunResult]:
     result = dbtRunner().invoke(
         [
             *arguments,
-            *("--quiet", "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+            *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+            # As `tallybook build` asks dbt: it writes no line that nobody reads.
+            *("--log-level", "none", "--log-level-file", "info"),
             *("--target-path", f"{folder}/target", "--log-path", f"{folder}/logs"),
         ]
     )

@@ -8,12 +8,13 @@ Read is what `updated_at` says is new, and ten minutes before: a row's time is s
 when its transaction begins, so one that commits late appears behind the cursor.
 Loaded is only what differs from raw. A table without `updated_at` is read whole.
 
-Rows gone from the application stay as they are: a deletion is told by `deleted_at`.
+Rows gone from the application stay as they are: a deletion is told by `deleted_at`,
+and what vanishes without a word is found by a sweep (`app_sweep`).
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -62,6 +63,16 @@ def app(
             While reading, the resources raise it for what doesn't fit; dlt hands it
             on as the cause of its own error.
     """
+    place = open_checked(location, queries)
+    return source_of(lambda table: _changes(table, place, warehouse, everything))
+
+
+def open_checked(location: str, queries: Mapping[str, str]) -> Location:
+    """Opens a location, whose queries are all for tables of ours.
+
+    Raises:
+        AppError: As for `app`.
+    """
     names = [table.name for table in TABLES]
     if unknown := sorted(set(queries) - set(names)):
         message = (
@@ -69,25 +80,30 @@ def app(
             f" are {', '.join(names)}."
         )
         raise AppError(message)
-    place = open_location(location, queries)
-    resources = [_resource(table, place, warehouse, everything) for table in TABLES]
+    return open_location(location, queries)
+
+
+def source_of(rows_of: Callable[[Table], Iterator[pa.Table]]) -> DltSource:
+    """The source whose resources merge rows into the tables by key.
+
+    Args:
+        rows_of: Gives a table's rows to merge, one a key, typed.
+    """
+    resources = [_resource(table, rows_of) for table in TABLES]
     return dlt.source(lambda: resources, name="app")()
 
 
 def _resource(
-    table: Table,
-    place: Location,
-    warehouse: duckdb.DuckDBPyConnection,
-    everything: bool,
+    table: Table, rows_of: Callable[[Table], Iterator[pa.Table]]
 ) -> DltResource:
-    """The resource that keeps one table up to date."""
+    """The resource that merges rows into one table."""
     columns: dict[str, TColumnSchema] = {
         name: {"data_type": kind, "nullable": name not in table.key}
         for name, kind in table.columns.items()
     }
 
     def rows() -> Iterator[pa.Table]:
-        yield from _changes(table, place, warehouse, everything)
+        yield from rows_of(table)
 
     return dlt.resource(
         rows,
@@ -121,8 +137,8 @@ def _changes(
     found = place.columns(table)
     if found is None:
         return
-    columns = _readable(table, found, place)
-    made_with = _digest(place.name, place.query(table), columns)
+    columns = readable(table, found, place)
+    made_with = digest(place.name, place.query(table), columns)
     state = dlt.current.resource_state()
     # A clock that runs ahead must not take the cursor past what is yet to be written.
     last, now = EPOCH, datetime.now(UTC)
@@ -145,7 +161,7 @@ def _changes(
         state.update(made_with=made_with, updated_at=min(last, now))
 
 
-def _readable(table: Table, found: Sequence[str], place: Location) -> list[str]:
+def readable(table: Table, found: Sequence[str], place: Location) -> list[str]:
     """Those of a table's columns that the location has, in raw's order.
 
     Raises:
@@ -161,6 +177,6 @@ def _readable(table: Table, found: Sequence[str], place: Location) -> list[str]:
     return [name for name in table.columns if name in found]
 
 
-def _digest(*parts: object) -> str:
+def digest(*parts: object) -> str:
     """A short name for what a cursor was made with."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

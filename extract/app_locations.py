@@ -11,6 +11,7 @@ they have; `app_rows` makes raw's types of them. Neither is ever written to.
 import csv
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -41,12 +42,29 @@ SESSION: Mapping[str, Sequence[str]] = {
 """Said first to a database of each kind: times without a zone are UTC; read only."""
 
 
+@dataclass(frozen=True)
+class Period:
+    """A stretch of a table's own time; half open.
+
+    Attributes:
+        begin: Its first instant.
+        end: The first instant after it.
+    """
+
+    begin: datetime
+    end: datetime
+
+
 class Location(Protocol):
     """A place that has the application's tables."""
 
     @property
     def name(self) -> str:
         """What it is called in messages; holds no password."""
+
+    @property
+    def asks_by_key(self) -> bool:
+        """Whether `among` finds every row that a whole read would give."""
 
     def query(self, table: Table) -> str | None:
         """The SELECT that stands for a table, if one is configured."""
@@ -55,7 +73,13 @@ class Location(Protocol):
         """All columns of a table there; None if there is no such table."""
 
     def batches(
-        self, table: Table, columns: Sequence[str], since: datetime | None
+        self,
+        table: Table,
+        columns: Sequence[str],
+        since: datetime | None = None,
+        *,
+        period: Period | None = None,
+        ordered: bool = True,
     ) -> Generator[pa.Table, None, None]:
         """A table's rows in the order of their key.
 
@@ -64,12 +88,32 @@ class Location(Protocol):
             columns: Those to read, all of them there.
             since: Only rows with `updated_at` null, not a time, or not before this
                 instant.
+            period: Only rows whose `table.time` is null, not a time, or in this
+                period; some that are less than a second outside may come too.
+            ordered: False if any order will do, which spares the sorting.
 
         Yields:
             Tables of at most `BATCH` rows.
 
         Raises:
             AppError: It can't be read.
+        """
+
+    def among(
+        self, table: Table, columns: Sequence[str], keys: pa.Table
+    ) -> Generator[pa.Table, None, None]:
+        """The rows that have one of some keys, and maybe others, in any order.
+
+        Args:
+            table: Which table.
+            columns: Those to read, all of them there.
+            keys: The columns of its key, as raw has them.
+
+        Yields:
+            Tables of at most `BATCH` rows.
+
+        Raises:
+            AppError: It can't be read, or can't hold such a key.
         """
 
 
@@ -121,6 +165,11 @@ class Folder:
         """The folder's path."""
         return str(self._path.resolve())
 
+    @property
+    def asks_by_key(self) -> bool:
+        """No: to find one row of a file is to read it all."""
+        return False
+
     def query(self, table: Table) -> str | None:  # noqa: ARG002 -- the protocol's
         """None: files have no queries."""
         return None
@@ -131,29 +180,46 @@ class Folder:
         return None if schema is None else list(schema.names)
 
     def batches(
-        self, table: Table, columns: Sequence[str], since: datetime | None
+        self,
+        table: Table,
+        columns: Sequence[str],
+        since: datetime | None = None,
+        *,
+        period: Period | None = None,
+        ordered: bool = True,
     ) -> Generator[pa.Table, None, None]:
-        """Reads the file, sorted by key, then by place."""
+        """Reads the file; ordered is by key, then by place."""
         schema = self._schema(table)
         file = self._file(table)
         if schema is None or file is None:
             return
-        newer = None
-        if since is not None:
-            newer = expression("timestamp", schema.field("updated_at").type, "u")
-        condition = f"coalesce({newer} >= $since, true)" if newer else "true"
+        values: dict[str, Any] = {"path": str(file)}
+        times, conditions = [], ["true"]
+        if since is not None and (
+            updated := expression("timestamp", schema.field("updated_at").type, "u")
+        ):
+            times.append("updated_at as u,")
+            conditions.append(f"coalesce({updated} >= $since, true)")
+            values["since"] = since
+        if (period is not None and table.time) and (
+            began := expression("timestamp", schema.field(table.time).type, "t")
+        ):
+            times.append(f"{table.time} as t,")
+            inside = f"{began} >= $begin and {began} < $end"
+            conditions.append(f"coalesce({inside}, true)")
+            values |= {"begin": period.begin, "end": period.end}
         sql = f"""
             with numbered as (
                 select {", ".join(self._select(file, table, columns))},
-                    {"updated_at as u," if newer else ""}
+                    {" ".join(times)}
                     row_number() over () as position
                 from {_scan(file)}
             )
 
-            select {", ".join(columns)} from numbered where {condition}
-            order by {", ".join(table.key)}, position
+            select {", ".join(columns)} from numbered
+            where {" and ".join(conditions)}
+            {f"order by {', '.join(table.key)}, position" if ordered else ""}
         """  # noqa: S608 -- the names are constants of app_tables
-        values = {"path": str(file)} | ({"since": since} if newer else {})
         with tempfile.TemporaryDirectory() as spill, _reader(spill) as reader:
             try:
                 found = reader.execute(sql, values).to_arrow_reader(BATCH)
@@ -161,6 +227,15 @@ class Folder:
                     yield pa.Table.from_batches([batch])
             except duckdb.Error as error:
                 raise _unreadable(file, error) from None
+
+    def among(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        keys: pa.Table,  # noqa: ARG002 -- the protocol's
+    ) -> Generator[pa.Table, None, None]:
+        """Reads all of the file."""
+        yield from self.batches(table, columns, ordered=False)
 
     def _schema(self, table: Table) -> pa.Schema | None:
         """The columns and types of a table's file."""
@@ -248,6 +323,14 @@ class Database:
         """The address without password and options."""
         return self._url.set(password=None, query={}).render_as_string()
 
+    @property
+    def asks_by_key(self) -> bool:
+        """Whether text, as raw's keys are, finds a key of any type by equality.
+
+        Not in SQLite: where a column has no type, as in a query, '1' is not 1.
+        """
+        return self._backend != "sqlite"
+
     def query(self, table: Table) -> str | None:
         """The table's configured SELECT, if any."""
         query = self._queries.get(table.name)
@@ -269,13 +352,59 @@ class Database:
                 raise self._refused(f"look at {table.name}", error, table) from None
 
     def batches(
-        self, table: Table, columns: Sequence[str], since: datetime | None
+        self,
+        table: Table,
+        columns: Sequence[str],
+        since: datetime | None = None,
+        *,
+        period: Period | None = None,
+        ordered: bool = True,
     ) -> Generator[pa.Table, None, None]:
         """Streams the rows, sorted by the database: key, time, then all the rest.
 
         The whole order is given so that two reads agree which row is the last.
         """
-        statement = select(self.query(table), table, columns, since, self._backend)
+        yield from self._stream(
+            table,
+            columns,
+            select(
+                self.query(table),
+                table,
+                columns,
+                since,
+                self._backend,
+                period=period,
+                ordered=ordered,
+            ),
+        )
+
+    def among(
+        self, table: Table, columns: Sequence[str], keys: pa.Table
+    ) -> Generator[pa.Table, None, None]:
+        """Streams the rows that the database finds by key."""
+        statement = select(
+            self.query(table), table, columns, None, self._backend, ordered=False
+        )
+        parts = {name: keys[name].unique().to_pylist() for name in table.key}
+        # The most telling first: PostgreSQL 16 hashes only one list.
+        for name in sorted(parts, key=lambda name: -len(parts[name])):
+            values = sa.bindparam(
+                name,
+                parts[name],
+                expanding=True,
+                # Without a type of its own a text takes that of the column, so an
+                # index is of use, and no value is lost in a cast of the column.
+                type_=sa.types.NullType(),
+            )
+            # Each part of a key by itself: more rows than asked for, by an index or a
+            # hash; pairs would be compared one by one.
+            statement = statement.where(statement.selected_columns[name].in_(values))
+        yield from self._stream(table, columns, statement)
+
+    def _stream(
+        self, table: Table, columns: Sequence[str], statement: sa.Select[Any]
+    ) -> Generator[pa.Table, None, None]:
+        """Runs a statement; its rows in Arrow."""
         with self._connect(f"read {table.name}") as connection:
             streaming = connection.execution_options(yield_per=BATCH)
             try:
@@ -333,6 +462,9 @@ def select(
     columns: Sequence[str],
     since: datetime | None,
     backend: str,
+    *,
+    period: Period | None = None,
+    ordered: bool = True,
 ) -> sa.Select[Any]:
     """The statement that reads a table.
 
@@ -342,17 +474,19 @@ def select(
         columns: Those to read.
         since: As in `Location.batches`.
         backend: The database's kind, by SQLAlchemy's name.
+        period: As in `Location.batches`.
+        ordered: As in `Location.batches`.
 
     Returns:
         A statement for any dialect; only the time's comparison depends on it.
     """
-    names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in columns]
+    used = dict.fromkeys([*columns, *([table.time] if period and table.time else [])])
+    names: list[sa.ColumnClause[Any]] = [sa.column(name) for name in used]
     rows = _rows(query, *names) if query is not None else sa.table(table.name, *names)
     statement = sa.select(*(rows.c[name] for name in columns))
     if since is not None:
         updated = rows.c["updated_at"]
-        # Without a zone: the session is in UTC, so both kinds of column compare.
-        at = sa.literal(since.astimezone(UTC).replace(tzinfo=None), sa.DateTime())
+        at = _time(since)
         newer = updated >= at
         if backend == "sqlite":
             # SQLite keeps times as text in any form; its own function reads them all,
@@ -360,9 +494,30 @@ def select(
             time = sa.func.datetime(updated)
             newer = sa.or_(time.is_(None), time >= sa.func.datetime(at))
         statement = statement.where(sa.or_(updated.is_(None), newer))
+    if period is not None and table.time:
+        began, begin, end = rows.c[table.time], _time(period.begin), _time(period.end)
+        inside = sa.and_(began >= begin, began < end)
+        if backend == "sqlite":
+            time = sa.func.datetime(began)
+            # To the second, so the last one is let in whole.
+            inside = sa.and_(
+                time >= sa.func.datetime(begin), time <= sa.func.datetime(end)
+            )
+            inside = sa.or_(time.is_(None), inside)
+        statement = statement.where(sa.or_(began.is_(None), inside))
+    if not ordered:
+        return statement
     first = [*table.key, *(["updated_at"] if "updated_at" in columns else [])]
     rest = [name for name in columns if name not in first]
     return statement.order_by(*(rows.c[name] for name in [*first, *rest]))
+
+
+def _time(at: datetime) -> sa.BindParameter[datetime]:
+    """An instant as a parameter.
+
+    Without a zone: the session is in UTC, so both kinds of column compare.
+    """
+    return sa.literal(at.astimezone(UTC).replace(tzinfo=None), sa.DateTime())
 
 
 def _rows(query: str, *names: sa.ColumnClause[Any]) -> sa.Subquery:

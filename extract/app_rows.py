@@ -104,6 +104,16 @@ def session(warehouse: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return cursor
 
 
+def schema(table: Table) -> pa.Schema:
+    """All of a table's columns, in raw's types."""
+    return pa.schema(
+        [
+            pa.field(name, ARROW[kind], nullable=name not in table.key)
+            for name, kind in table.columns.items()
+        ]
+    )
+
+
 def typed(
     batches: Iterable[pa.Table], table: Table, cursor: duckdb.DuckDBPyConnection
 ) -> Iterator[pa.Table]:
@@ -121,12 +131,7 @@ def typed(
         AppError: A value doesn't fit its column, or a key is null. The message names
             table, column and type, never a value.
     """
-    schema = pa.schema(
-        [
-            pa.field(name, ARROW[kind], nullable=name not in table.key)
-            for name, kind in table.columns.items()
-        ]
-    )
+    made_schema = schema(table)
     for batch in batches:
         parts = []
         for column, kind in table.columns.items():
@@ -155,7 +160,7 @@ def typed(
                     f"__QUERY."
                 )
                 raise AppError(message)
-        yield rows.cast(schema)
+        yield rows.cast(made_schema)
 
 
 def newest(

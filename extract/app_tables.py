@@ -28,12 +28,14 @@ class Table:
         columns: All columns in raw's order.
         required: Columns that the location must have; the others may be absent and
             are null then.
+        time: The column that says when a row began; None if the table has none.
     """
 
     name: str
     key: tuple[str, ...]
     columns: Mapping[str, Kind]
     required: frozenset[str]
+    time: str | None = None
 
     @property
     def raw_name(self) -> str:
@@ -42,9 +44,13 @@ class Table:
 
 
 def _table(
-    name: str, key: tuple[str, ...], columns: Mapping[str, Kind], *required: str
+    name: str,
+    key: tuple[str, ...],
+    columns: Mapping[str, Kind],
+    *required: str,
+    time: str | None = None,
 ) -> Table:
-    return Table(name, key, {**columns, **KEPT}, frozenset({*key, *required}))
+    return Table(name, key, {**columns, **KEPT}, frozenset({*key, *required}), time)
 
 
 TABLES = (
@@ -72,6 +78,7 @@ TABLES = (
             "submitted_at": "timestamp",
         },
         "account_id",
+        time="submitted_at",
     ),
     _table(
         "email_batches",
@@ -88,6 +95,7 @@ TABLES = (
             "message_id": "text",
             "sent_at": "timestamp",
         },
+        time="sent_at",
     ),
     _table(
         "members",
@@ -100,6 +108,7 @@ TABLES = (
         },
         "account_id",
         "email",
+        time="created_at",
     ),
     _table(
         "notifications",
@@ -111,6 +120,7 @@ TABLES = (
             "created_at": "timestamp",
         },
         "account_id",
+        time="created_at",
     ),
     _table(
         "reporting_events",
@@ -129,5 +139,6 @@ TABLES = (
         "account_id",
         "name",
         "created_at",
+        time="created_at",
     ),
 )

@@ -5,7 +5,7 @@ TALLYBOOK_NOW  ──▶ now()  ──▶ fetch windows, never arrival
 """
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +49,33 @@ def now() -> datetime:
     if not text:
         return datetime.now(UTC)
     return instant("TALLYBOOK_NOW", text)
+
+
+def bound(option: str, value: str) -> datetime:
+    """Reads a bound of a range that somebody typed.
+
+    Args:
+        option: Its name, for the error.
+        value: A date, for its midnight in UTC, or an instant; both in ISO 8601.
+
+    Returns:
+        The instant in UTC.
+
+    Raises:
+        SettingsError: It is neither.
+    """
+    try:
+        day = date.fromisoformat(value)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    except ValueError:
+        pass
+    try:
+        return instant(option, value)
+    except (SettingsError, OverflowError):
+        raise SettingsError(
+            f"{option} {value} is neither a date nor an instant: write one like "
+            "2026-03-01 (its midnight in UTC) or 2026-03-01T12:00:00+02:00"
+        ) from None
 
 
 def instant(setting: str, value: str | datetime) -> datetime:

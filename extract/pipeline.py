@@ -12,7 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -25,6 +25,8 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from extract import app_tables, mailgun, windows
 from extract.app import app
+from extract.app_locations import Period
+from extract.app_sweep import Swept, app_sweep
 from extract.backfills import Desk
 from extract.destination import once_only_duckdb
 from extract.home import SettingsError, home, now
@@ -46,11 +48,14 @@ __all__ = [
     "Memory",
     "NotConfiguredError",
     "Outcome",
+    "Period",
     "Progress",
     "SettingsError",
+    "Swept",
     "WarehouseBusyError",
     "check_mailgun",
     "extract",
+    "sweep",
 ]
 
 SOURCES = ("app", "mailgun", "time_zones")
@@ -148,11 +153,11 @@ class _Run:
 
     pipeline: dlt.Pipeline
     warehouse: duckdb.DuckDBPyConnection
-    everything: bool
-    seconds: float | None
-    memory: Memory
-    on_progress: Callable[[Progress], None]
-    is_ending: Callable[[], bool]
+    everything: bool = False
+    seconds: float | None = None
+    memory: Memory = field(default_factory=Memory)
+    on_progress: Callable[[Progress], None] = lambda _: None
+    is_ending: Callable[[], bool] = lambda: False
 
     def load(self, source: DltSource) -> int:
         """Brings a source's data into raw, as one package.
@@ -221,6 +226,46 @@ def extract(
             ]
 
 
+def sweep(period: Period, *, even_many: bool = False) -> list[Swept]:
+    """Marks what vanished from the application; `app_sweep` says how.
+
+    Args:
+        period: What is compared, of tables that have a time.
+        even_many: Whether to believe an application that lost most of a table.
+
+    Returns:
+        What was found in each table, in the order of `app_tables.TABLES`.
+
+    Raises:
+        SettingsError: No application is configured.
+        AppError: It can't be read; nothing was marked.
+        WarehouseBusyError: Another process has the warehouse open.
+        LoadError: The warehouse does not take what was found.
+    """
+    location = text("app", "location")
+    if location is None:
+        raise SettingsError(
+            "there is no application to compare with: set "
+            + variable("app", "location")
+        )
+    found: dict[str, Swept] = {}
+
+    def note(swept: Swept) -> None:
+        found[swept.table] = swept
+
+    with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
+        run = _Run(pipeline, warehouse)
+        _load_extracted(pipeline)  # of a run that was killed
+        source = app_sweep(
+            location, warehouse, _app_queries(), period, note, even_many=even_many
+        )
+        try:
+            run.load(source)
+        except PipelineStepFailed as error:
+            raise app_tables.AppError(_cause(error)) from error
+    return [found[table.name] for table in app_tables.TABLES]
+
+
 def check_mailgun() -> list[mailgun.Check]:
     """Reaches the provider for each domain, with one small request.
 
@@ -241,14 +286,9 @@ def _app(run: _Run) -> Iterator[Outcome]:
         )
         yield Outcome("app", outcome="skipped", message=message)
         return
-    queries = {
-        table.name: str(query)
-        for table in app_tables.TABLES
-        if (query := setting("app", table.name, "query"))
-    }
     try:
         rows = run.load(
-            app(location, run.warehouse, queries, everything=run.everything)
+            app(location, run.warehouse, _app_queries(), everything=run.everything)
         )
     except app_tables.AppError as error:
         yield Outcome("app", outcome="failed", message=str(error))
@@ -256,6 +296,15 @@ def _app(run: _Run) -> Iterator[Outcome]:
         yield Outcome("app", outcome="failed", message=_cause(error))
     else:
         yield Outcome("app", events=rows, loaded=rows)
+
+
+def _app_queries() -> dict[str, str]:
+    """The configured SELECTs, by table."""
+    return {
+        table.name: str(query)
+        for table in app_tables.TABLES
+        if (query := setting("app", table.name, "query"))
+    }
 
 
 def _mailgun(run: _Run) -> Iterator[Outcome]:

@@ -74,23 +74,77 @@ def extract(
         list[str] | None,
         typer.Argument(metavar="SOURCE"),
     ] = None,
+    *,
     everything: Annotated[
         bool,
         typer.Option(
             "--all", help="Read again from SINCE on; nothing is loaded twice."
         ),
     ] = False,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep", help="Mark what vanished from app since SINCE, before UNTIL."
+        ),
+    ] = False,
+    since: Annotated[
+        str,
+        typer.Option(metavar="SINCE", help="First date (UTC) or instant to sweep."),
+    ] = "",
+    until: Annotated[
+        str,
+        typer.Option(metavar="UNTIL", help="The first date or instant after it."),
+    ] = "",
+    even_many: Annotated[
+        bool,
+        typer.Option("--even-many", help="Sweep even if most of a table is gone."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read what is new from the sources into the warehouse.
 
     The sources are app, mailgun and time_zones; all of them when none is named.
+
+    `tallybook extract app --sweep --since 2026-01-01 --until 2026-02-01` compares
+    instead: rows of that time that the application deleted without a trace are
+    marked as deleted, and rows that are there again are brought back. Tables
+    without a time of their own (accounts, email_batches) are compared whole.
     """
+    if sweep or since or until or even_many:
+        if sources != ["app"] or everything or not (sweep and since and until):
+            with _speaking(as_json):
+                raise CannotRunError(
+                    "--sweep, --since and --until belong together, with app alone.",
+                    "As in `tallybook extract app --sweep --since 2026-01-01 --until "
+                    "2026-02-01`; --even-many may be added.",
+                )
+        _sweep(since, until, even_many=even_many, as_json=as_json)
     with _working("extract", as_json) as (_, say):
         from tallybook.run import extract_status, read
 
         outcomes = read(sources or (), say, everything=everything)
     _answer(as_json, extract_status(outcomes), extract=outcomes)
+
+
+def _sweep(since: str, until: str, *, even_many: bool, as_json: bool) -> NoReturn:
+    """Compares with the application, instead of reading from it."""
+    with _speaking(as_json):
+        from extract.home import bound
+
+        begin, end = bound("--since", since), bound("--until", until)
+        if end <= begin:
+            raise CannotRunError(
+                f"--until {until} is not after --since {since}, so there is nothing "
+                "to compare.",
+                "Give the first date or instant after those that you mean.",
+            )
+    with _working("extract", as_json) as (_, say):
+        from extract.pipeline import Period
+        from tallybook.run import sweep, sweep_status
+
+        swept = sweep(Period(begin, end), even_many=even_many)
+        say.swept(swept)
+    _answer(as_json, sweep_status(swept), sweep=swept)
 
 
 @app.command()
@@ -221,11 +275,11 @@ Source = Annotated[str, typer.Argument(metavar="SOURCE", help="mailgun")]
 def schedule(
     source: Source,
     since: Annotated[
-        str, typer.Option(metavar="INSTANT", help="Like 2026-03-01T00:00:00Z.")
+        str, typer.Option(metavar="SINCE", help="First date (UTC) or instant.")
     ],
     until: Annotated[
         str | None,
-        typer.Option(metavar="INSTANT", help="First instant after; now if left out."),
+        typer.Option(metavar="UNTIL", help="The first date or instant after it; now."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

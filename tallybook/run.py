@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from extract.app_tables import AppError
 from extract.pipeline import (
     LoadError,
     Memory,
     Outcome,
+    Period,
     Progress,
+    Swept,
     WarehouseBusyError,
     extract,
 )
+from extract.pipeline import sweep as sweep_app
 from tallybook.build import Dbt
 from tallybook.builds import Build, note
 from tallybook.errors import CannotRunError
@@ -167,6 +171,27 @@ def read(
     return tuple(outcomes)
 
 
+def sweep(period: Period, *, even_many: bool = False) -> tuple[Swept, ...]:
+    """Marks what vanished from the application.
+
+    Raises:
+        SettingsError: No application is configured.
+        CannotRunError: It can't be read, the warehouse is in use or does not take
+            what was found, or there was nothing at all to compare with.
+    """
+    try:
+        swept = sweep_app(period, even_many=even_many)
+    except (AppError, WarehouseBusyError, LoadError) as error:
+        raise CannotRunError(str(error), "Nothing was marked.") from error
+    if all(one.outcome == "skipped" for one in swept):
+        raise CannotRunError(
+            "The application has none of the tables, so nothing was compared or"
+            f" marked: {swept[0].message}.",
+            "Check that SOURCES__APP__LOCATION is the place that it should be.",
+        )
+    return tuple(swept)
+
+
 def build_and_note(
     home: Path, dbt: Dbt, listener: Listener, *, full_refresh: bool = False
 ) -> Build:
@@ -181,6 +206,11 @@ def build_and_note(
 def extract_status(outcomes: Sequence[Outcome]) -> int:
     """Exit status of reading sources: 2 if one of them failed."""
     return 2 if any(outcome.outcome == "failed" for outcome in outcomes) else 0
+
+
+def sweep_status(swept: Sequence[Swept]) -> int:
+    """Exit status of a sweep: 2 if it did not believe what it found."""
+    return 2 if any(one.outcome == "refused" for one in swept) else 0
 
 
 def build_status(build: Build) -> int:

@@ -19,7 +19,7 @@ from tallybook.errors import CannotRunError
 
 if TYPE_CHECKING:
     from extract.backfills import Backfill
-    from extract.pipeline import Outcome
+    from extract.pipeline import Outcome, Swept
     from extract.pipeline import Progress as Reading
     from tallybook.doctor import Finding as Diagnosis
     from tallybook.publish import Publication
@@ -37,6 +37,7 @@ _MARKS = {
     "cut_short": MIND,
     "failed": BAD,
     "skipped": IDLE,
+    "refused": BAD,
     "cancelled": MIND,
 }
 
@@ -85,6 +86,11 @@ class Say:
         for outcome in outcomes:
             text = f"{_whose(outcome)}  {_read(outcome)}"
             self.line(escape(text), _MARKS[outcome.outcome])
+
+    def swept(self, swept: "Sequence[Swept]") -> None:
+        """What a sweep found in each table."""
+        for one in swept:
+            self.line(escape(f"{one.table}  {_found(one)}"), _MARKS[one.outcome])
 
     def building(self, done: int, nodes: int) -> None:
         """Moves the bar of the build."""
@@ -288,6 +294,19 @@ def _read(outcome: "Outcome") -> str:
     if outcome.outcome == "ok" and outcome.window_end:
         text += f", through {at(outcome.window_end)}"
     return text + (f": {outcome.message}" if outcome.message else "")
+
+
+def _found(swept: "Swept") -> str:
+    """What differed in a table; a skipped or refused one says only why."""
+    if swept.outcome != "ok":
+        return swept.message
+    counts = [
+        f"{counted(swept.compared, 'row')} compared",
+        f"{swept.gone:,} gone",
+        *([f"{swept.deleted:,} deleted there"] if swept.deleted else []),
+        *([f"{swept.back:,} back again"] if swept.back else []),
+    ]
+    return ", ".join(counts) + (f" ({swept.message})" if swept.message else "")
 
 
 def _written(one: Rebuilt) -> str:

@@ -1,7 +1,11 @@
 {#
-    The touched days of a model as stretches of consecutive days, for literals:
-    an engine skips what lies outside one range, but not outside of several. So
-    a statement reads each stretch on its own, and all in one when they are many.
+    The touched days of a model as stretches of days that lie close together, for
+    literals: an engine skips what lies outside one range, but not outside of
+    several. So a statement reads each stretch on its own, and all as one when
+    they are many.
+
+    Stretches are at least three days apart, so that the instants of one, in
+    whatever zone, are none of another.
 
     Returns pairs of dates, first and last; one pair of nulls for everything.
 #}
@@ -10,11 +14,21 @@
         {{ return([(none, none)]) }}
     {%- endif -%}
     {%- set found = run_query("
-        select min(date), max(date)
-        from (
-            select date, date - cast(row_number() over (order by date) as integer) as stretch
+        with
+        days as (
+            select
+                date,
+                date - lag(date) over (order by date) as gap
             from (select distinct date from " ~ touched ~ ")
+        ),
+        stretches as (
+            select
+                date,
+                count(*) filter (where gap > 2) over (order by date) as stretch
+            from days
         )
+        select min(date), max(date)
+        from stretches
         group by stretch
         order by 1
     ").rows -%}

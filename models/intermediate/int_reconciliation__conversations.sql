@@ -4,30 +4,28 @@
    fct_conversation_outcomes, against the raw events. #}
 with
 
-measured as (
+tallied as (
 
-    select * from {{ ref('int_reconciliation__measured') }}
+    select * from {{ ref('int_reconciliation__tallied') }}
 
-    where metric in ('bot_handoffs_count', 'bot_resolutions_count')
-        and conversation_id is not null
-        and dimension_id is not null
+),
+
+metrics as (
+
+    select * from {{ ref('reporting_metrics') }}
+    where metric in ('bot_resolutions_count', 'bot_handoffs_count')
 
 ),
 
 handoffs_expected as (
 
     select
-        account_id,
-        date,
-        dimension_type,
-        dimension_id,
-        count(distinct conversation_id) as conversations
+        *,
+        count as conversations
 
-    from measured
+    from {{ ref('int_reconciliation__measured') }}
 
-    where metric = 'bot_handoffs_count'
-
-    group by account_id, date, dimension_type, dimension_id
+    where metric = 'bot_handoffs_count' and dimension_id is not null
 
 ),
 
@@ -62,19 +60,22 @@ outcomes_expected as (
 
     from (
         select
-            account_id,
-            date,
-            conversation_id,
-            case max(case metric when 'bot_handoffs_count' then 1 else 0 end)
-                when 1 then 'handed_off'
+            tallied.account_id,
+            tallied.date,
+            tallied.conversation_id,
+            case max(metrics.metric = 'bot_handoffs_count')
+                when true then 'handed_off'
                 else 'bot_resolved'
             end as outcome
 
-        from measured
+        from tallied
 
-        where dimension_type = 'account'
+        inner join metrics
+            on tallied.name = metrics.event_name
 
-        group by account_id, date, conversation_id
+        where tallied.has_zone and tallied.conversation_id is not null
+
+        group by tallied.account_id, tallied.date, tallied.conversation_id
     ) as conversations
 
     group by account_id, date, outcome

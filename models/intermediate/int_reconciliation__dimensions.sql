@@ -7,21 +7,8 @@ with
 
 left_out as (
 
-    select
-        account_id,
-        date,
-        dimension_type,
-        metric,
-        case min(counted)
-            when 'conversations' then count(distinct conversation_id)
-            else count(*)
-        end as count
-
-    from {{ ref('int_reconciliation__measured') }}
-
+    select * from {{ ref('int_reconciliation__measured') }}
     where dimension_id is null
-
-    group by account_id, date, dimension_type, metric
 
 ),
 

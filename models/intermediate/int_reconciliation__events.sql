@@ -3,6 +3,9 @@
 {# The raw conversation events of the days to be checked, dated by the engine's
    own zone data. A local date lies within 14 hours before and 12 after the same
    date of UTC. #}
+{%- set only_touched = touched_only('ops_reconciliation') %}
+{%- set zone = "coalesce(accounts.reporting_timezone, 'UTC')" %}
+
 with
 
 events as (
@@ -18,7 +21,7 @@ events as (
         and created_at >= timestamptz '{{ first }} 00:00:00+14'
         and created_at <= timestamptz '{{ last }} 23:59:59.999999-12'
     {%- endif %}
-    {{- '\n\n    union' if not loop.last }}
+    {{- '\n\n    union all' if not loop.last }}
     {%- endfor %}
 
 ),
@@ -29,15 +32,32 @@ accounts as (
 
 ),
 
+days as (
+
+    select
+        touched.account_id,
+        touched.date,
+        {{ engine_midnight('touched.date', zone) }} as about_midnight
+
+    from {{ ref('int_reconciliation_days__touched') }} as touched
+
+    left join accounts
+        on touched.account_id = accounts.account_id
+
+),
+
+{# The engine's function is slow: it is asked only about the events that may be
+   of a day to be checked, and once for each. As an equality the last condition
+   would become a key of the join, and be asked about every event. #}
 located as (
 
     select
         coalesce(events.account_id, '') as account_id,
-        {{ engine_local_date(
-            'events.created_at',
-            "coalesce(accounts.reporting_timezone, 'UTC')",
-        ) }} as date,
-        events.event_id,
+        {% if only_touched -%}
+        days.date,
+        {%- else -%}
+        {{ engine_local_date('events.created_at', zone) }} as date,
+        {%- endif %}
         events.name,
         events.user_id,
         events.inbox_id,
@@ -51,18 +71,16 @@ located as (
     left join accounts
         on events.account_id = accounts.account_id
 
-),
+    {%- if only_touched %}
 
-to_be_checked as (
+    inner join days
+        on coalesce(events.account_id, '') = days.account_id
+        and events.created_at >= days.about_midnight - interval '4 hours'
+        and events.created_at < days.about_midnight + interval '30 hours'
 
-    select * from located
-
-    where {{ is_touched(
-        'ops_reconciliation',
-        ref('int_reconciliation_days__touched'),
-        ['account_id', 'date'],
-    ) }}
+    where {{ engine_local_date('events.created_at', zone) }} - days.date = 0
+    {%- endif %}
 
 )
 
-select * from to_be_checked
+select * from located

@@ -1,49 +1,61 @@
 {{ config(materialized='ephemeral') }}
 
-{# Each event once for each metric that counts it, in each dimension; without
-   the id of a dimension, dimension_id is null. #}
+{# What was tallied, for each metric and dimension; events without the id of a
+   dimension are the row whose dimension_id is null. #}
 with
 
-events as (
+tallied as (
 
-    select * from {{ ref('int_reconciliation__events') }}
-    where has_zone
+    select
+        tallied.*,
+        metrics.metric,
+        metrics.counted,
+        metrics.sums_values
+
+    from {{ ref('int_reconciliation__tallied') }} as tallied
+
+    inner join {{ ref('reporting_metrics') }} as metrics
+        on tallied.name = metrics.event_name
+
+    where tallied.has_zone
+        and (
+            metrics.counted = 'events'
+            or tallied.conversation_id is not null
+        )
 
 ),
 
-metrics as (
-
-    select * from {{ ref('reporting_metrics') }}
-
-),
+{%- set dimensions = {
+    'account': 'account_id', 'agent': 'user_id', 'inbox': 'inbox_id',
+} %}
 
 measured as (
 
+    {%- for dimension, id in dimensions.items() %}
+
     select
-        events.account_id,
-        events.date,
-        dimensions.dimension_type,
-        case dimensions.dimension_type
-            when 'account' then events.account_id
-            when 'agent' then events.user_id
-            when 'inbox' then events.inbox_id
-        end as dimension_id,
-        metrics.metric,
-        metrics.counted,
-        events.conversation_id,
-        case when metrics.sums_values then events.value end as value,
-        case when metrics.sums_values then events.value_in_business_hours end
-            as value_in_business_hours
+        account_id,
+        date,
+        '{{ dimension }}' as dimension_type,
+        {{ id }} as dimension_id,
+        metric,
+        case min(counted)
+            when 'conversations' then count(distinct conversation_id)
+            else sum(count)
+        end as count,
+        {%- for sum in [
+            'value_count', 'sum_value', 'business_hours_value_count',
+            'sum_value_business_hours',
+        ] %}
+        coalesce(sum({{ sum }}) filter (where sums_values), 0) as {{ sum }},
+        {%- endfor %}
+        min(counted) as counted
 
-    from events
+    from tallied
 
-    inner join metrics
-        on events.name = metrics.event_name
-
-    cross join (values ('account'), ('agent'), ('inbox'))
-        as dimensions (dimension_type)
-
-    where metrics.counted = 'events' or events.conversation_id is not null
+    group by {{ ['account_id', 'date', id, 'metric'] | unique | join(', ') }}
+    {{- '\n\n    union all' if not loop.last }}
+    {%- endfor %}
 
 )
 

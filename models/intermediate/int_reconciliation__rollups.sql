@@ -9,7 +9,7 @@
 
 with
 
-measured as (
+recounted as (
 
     select * from {{ ref('int_reconciliation__measured') }}
     where dimension_id is not null
@@ -25,30 +25,6 @@ rollups as (
         ref('int_reconciliation_days__touched'),
         ['account_id', 'date'],
     ) }}
-
-),
-
-recounted as (
-
-    select
-        account_id,
-        date,
-        dimension_type,
-        dimension_id,
-        metric,
-        case min(counted)
-            when 'conversations' then count(distinct conversation_id)
-            else count(*)
-        end as count,
-        count(value) as value_count,
-        coalesce({{ sum_of('value') }}, 0) as sum_value,
-        count(value_in_business_hours) as business_hours_value_count,
-        coalesce({{ sum_of('value_in_business_hours') }}, 0)
-            as sum_value_business_hours
-
-    from measured
-
-    group by account_id, date, dimension_type, dimension_id, metric
 
 ),
 
@@ -96,7 +72,7 @@ by_measure as (
 
     {%- if measure != 'count' %}
 
-    {# Nothing is expected of what a metric doesn't sum; something is an error. #}
+    {# Nothing is expected of what a metric doesn't sum. #}
     where expected_{{ measure }} <> 0
         or actual_{{ measure }} <> 0
     {%- endif %}

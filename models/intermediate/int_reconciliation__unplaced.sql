@@ -14,9 +14,9 @@ without_zone as (
         'account' as dimension_type,
         account_id as dimension_id,
         'reporting_events' as metric,
-        count(*) as events
+        sum(count) as events
 
-    from {{ ref('int_reconciliation__events') }}
+    from {{ ref('int_reconciliation__tallied') }}
 
     where not has_zone
 
@@ -42,7 +42,7 @@ unowned as (
         and occurred_at >= timestamptz '{{ first }} 00:00:00+00'
         and occurred_at <= timestamptz '{{ last }} 23:59:59.999999+00'
     {%- endif %}
-    {{- '\n\n    union' if not loop.last }}
+    {{- '\n\n    union all' if not loop.last }}
     {%- endfor %}
 
 ),

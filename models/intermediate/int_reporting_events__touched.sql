@@ -9,15 +9,14 @@
     "select min(starts_at), max(ends_at) from " ~ ref('int_local_days')
     ~ " where load_id in " ~ arrived('fct_reporting_events')
 ).rows[0] if execute else [none, none] %}
+{%- set built = already_built('fct_reporting_events', [
+    'created_at', 'event_id', 'account_id', 'date', 'reporting_timezone',
+]) %}
 
 with
 
-events as (
-
-    select * from {{ ref('stg_app__reporting_events') }}
-
-),
-
+{# The events and what is built of them are read where they are asked for: an
+   engine would keep what is read twice, whole. #}
 accounts as (
 
     select * from {{ ref('stg_app__accounts') }}
@@ -30,15 +29,6 @@ local_days as (
 
 ),
 
-built as (
-
-    select *
-    from {{ already_built('fct_reporting_events', [
-        'created_at', 'event_id', 'account_id', 'date', 'reporting_timezone',
-    ]) }}
-
-),
-
 arrived_events as (
 
     select
@@ -46,7 +36,7 @@ arrived_events as (
         event_id,
         is_deleted
 
-    from events
+    from {{ ref('stg_app__reporting_events') }}
 
     where load_id in {{ arrived('fct_reporting_events') }}
 
@@ -59,7 +49,7 @@ held as (
         built.created_at,
         built.event_id
 
-    from built
+    from {{ built }} as built
 
     where built.event_id in (
             select arrived_events.event_id from arrived_events
@@ -108,7 +98,7 @@ redrawn as (
 
     select built.account_id
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_accounts
         on built.account_id = arrived_accounts.account_id
@@ -123,7 +113,7 @@ of_new_days as (
         events.created_at,
         events.event_id
 
-    from events
+    from {{ ref('stg_app__reporting_events') }} as events
 
     inner join accounts
         on events.account_id = accounts.account_id
@@ -154,7 +144,7 @@ of_asked_days as (
         built.created_at,
         built.event_id
 
-    from built
+    from {{ built }} as built
 
     inner join asked_for
         on built.account_id = asked_for.account_id
@@ -166,7 +156,7 @@ of_asked_days as (
         events.created_at,
         events.event_id
 
-    from events
+    from {{ ref('stg_app__reporting_events') }} as events
 
     inner join accounts
         on events.account_id = accounts.account_id
@@ -205,7 +195,7 @@ touched as (
         created_at,
         event_id,
         'another time zone' as reason
-    from events
+    from {{ ref('stg_app__reporting_events') }}
     where account_id in (select redrawn.account_id from redrawn)
 
     union
@@ -214,8 +204,8 @@ touched as (
         created_at,
         event_id,
         'another time zone' as reason
-    from built
-    where account_id in (select redrawn.account_id from redrawn)
+    from {{ built }} as built
+    where built.account_id in (select redrawn.account_id from redrawn)
 
     union
 

@@ -2,38 +2,52 @@
     materialized='touched_groups',
     unique_key=['account_id', 'conversation_id', 'date'],
     meta={
-        'touched_by': 'int_outcome_days__touched',
-        'group_by': ['account_id', 'date'],
+        'touched_by': 'int_outcomes__touched',
+        'group_by': ['account_id', 'date', 'conversation_id'],
     },
 ) }}
 
 with
 
-bot_events as (
+events as (
 
-    select * from {{ ref('int_bot_events') }}
+    select * from {{ ref('fct_reporting_events') }}
 
     where {{ is_touched(
         'fct_conversation_outcomes',
-        ref('int_outcome_days__touched'),
-        ['account_id', 'date'],
+        ref('int_outcomes__touched'),
+        ['account_id', 'date', 'conversation_id'],
     ) }}
+
+),
+
+metrics as (
+
+    select * from {{ ref('reporting_metrics') }}
+    where metric in ('bot_resolutions_count', 'bot_handoffs_count')
 
 ),
 
 counted as (
 
     select
-        account_id,
-        conversation_id,
-        date,
-        count(*) filter (where not is_handoff) as bot_resolutions,
-        count(*) filter (where is_handoff) as bot_handoffs,
-        min(reporting_timezone) as reporting_timezone
+        events.account_id,
+        events.conversation_id,
+        events.date,
+        count(*) filter (where metrics.metric = 'bot_resolutions_count')
+            as bot_resolutions,
+        count(*) filter (where metrics.metric = 'bot_handoffs_count')
+            as bot_handoffs,
+        min(events.reporting_timezone) as reporting_timezone
 
-    from bot_events
+    from events
 
-    group by account_id, conversation_id, date
+    inner join metrics
+        on events.name = metrics.event_name
+
+    where events.conversation_id is not null
+
+    group by events.account_id, events.conversation_id, events.date
 
 ),
 

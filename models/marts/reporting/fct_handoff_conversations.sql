@@ -5,23 +5,42 @@
         'conversation_id',
     ],
     meta={
-        'touched_by': 'int_handoff_days__touched',
-        'group_by': ['account_id', 'date'],
+        'touched_by': 'int_handoffs__touched',
+        'group_by': ['account_id', 'date', 'conversation_id'],
     },
 ) }}
 
 with
 
+events as (
+
+    select * from {{ ref('fct_reporting_events') }}
+
+    where {{ is_touched(
+        'fct_handoff_conversations',
+        ref('int_handoffs__touched'),
+        ['account_id', 'date', 'conversation_id'],
+    ) }}
+
+),
+
+metrics as (
+
+    select * from {{ ref('reporting_metrics') }}
+    where metric = 'bot_handoffs_count'
+
+),
+
 handoffs as (
 
-    select * from {{ ref('int_bot_events') }}
+    select events.*
 
-    where is_handoff
-        and {{ is_touched(
-            'fct_handoff_conversations',
-            ref('int_handoff_days__touched'),
-            ['account_id', 'date'],
-        ) }}
+    from events
+
+    inner join metrics
+        on events.name = metrics.event_name
+
+    where events.conversation_id is not null
 
 ),
 

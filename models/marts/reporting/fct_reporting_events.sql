@@ -4,7 +4,7 @@
     meta={
         'touched_by': 'int_reporting_events__touched',
         'group_by': ['created_at', 'event_id'],
-        'change_columns': ['account_id', 'date'],
+        'change_columns': ['account_id', 'date', 'conversation_id'],
     },
 ) }}
 
