@@ -341,6 +341,20 @@ def test_backfill_reads_its_range_and_ends(mailgun: Host, raw: Raw, desk: Desk) 
     assert {o.lane for o in extract(["mailgun"])} == {"latest", "missing"}
 
 
+def test_what_two_lanes_read_in_one_tick_is_there_once(
+    mailgun: Host, raw: Raw, desk: Desk
+) -> None:
+    mailgun.log([event("a"), event("b", NOON + 1), event("bad", NOON + 2, event=7)])
+    asked(desk, MIDNIGHT, NOON + 60)
+
+    latest, scheduled = extract(["mailgun"])
+
+    assert (latest.loaded, latest.dead) == (2, 1)
+    assert (scheduled.loaded, scheduled.repeated) == (0, 3)
+    assert raw.ids() == ["a", "b"]
+    assert raw.row("select count(*) from dead_letters") == (1,)
+
+
 def test_backfill_goes_on_over_ticks_and_restarts_and_delays_latest_by_none(
     mailgun: Host, raw: Raw, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
