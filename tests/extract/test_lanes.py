@@ -493,14 +493,18 @@ def test_lateness_is_measured_by_looking_again_and_an_outage_is_none(
 def test_what_is_found_after_an_outage_of_ours_is_not_called_late(
     mailgun: Host, raw: Raw, clock: Callable[[float], None]
 ) -> None:
-    mailgun.log(log := [event("a", NOON - 60)])
+    # NOON begins a sampled part; it is looked at once, and then we are away.
+    mailgun.log(log := [event("a", NOON - 600), event("b", NOON + 380)])
     memory = Memory()
-    for at in (NOON, NOON + 60, NOON + 20_000, NOON + 20_060, NOON + 24_000):
-        log.append(event(str(at), at - 120))
-        log.append(event(f"late {at}", at - 3_000))
+    for at in (NOON + 480, NOON + 800, NOON + 20_000, NOON + 20_060):
+        log += [event("late", NOON + 30)] if at == NOON + 20_000 else []
+        log.append(event(f"on time {at}", at - 90))
         clock(at)
         extract(["mailgun"], memory=memory)
 
+    assert raw.rows("select lane from mailgun_events where event_id = 'late'") == [
+        ("missing",)
+    ]
     assert raw.row("select sum(late) from lane_runs") == (0,)
 
 
