@@ -41,10 +41,10 @@ Ended = Literal["ok", "failed", "cut_short", "cancelled"]
 Halt = Literal["cancelled", "time is up", "asked to end"]
 """Why a lane should end after the page in hand."""
 
-AHEAD = 16 * 1024 * 1024
+AHEAD = 4 * 1024 * 1024
 """Bytes of pages that wait to be loaded."""
 
-TOGETHER = 6 * 1024 * 1024
+TOGETHER = 12 * 1024 * 1024
 """Bytes of pages that are compared with the warehouse in one query."""
 
 ROW_GROUP = 122_880
@@ -132,10 +132,10 @@ class _Rows:
     event_id: list[str] = field(default_factory=list)
     event_name: list[str] = field(default_factory=list)
     occurred_at: list[int] = field(default_factory=list)
-    received_at: list[int] = field(default_factory=list)
-    request_id: list[str] = field(default_factory=list)
     position: list[int] = field(default_factory=list)
     payload: list[bytes] = field(default_factory=list)
+    received_at: list[pa.Array] = field(default_factory=list)
+    request_id: list[pa.Array] = field(default_factory=list)
 
     def add(self, fetched: Fetched, new: Sequence[int], request_id: str) -> None:
         """Adds those events of a page whose index is in `new`."""
@@ -148,10 +148,10 @@ class _Rows:
         self.event_id += only_new(events.ids)
         self.event_name += only_new(events.names)
         self.occurred_at += only_new(events.occurred_at)
-        self.received_at += [fetched.received_at] * len(new)
-        self.request_id += [request_id] * len(new)
         self.position += only_new(events.positions)
         self.payload += only_new(events.bodies)
+        self.received_at.append(pa.repeat(fetched.received_at, len(new)))
+        self.request_id.append(pa.repeat(request_id, len(new)))
 
     def as_arrow(self, domain: str, lane: LaneName) -> pa.Table:
         """All of them, as one table."""
@@ -163,9 +163,9 @@ class _Rows:
             "event_id": pa.array(self.event_id, pa.string()),
             "event_name": pa.array(self.event_name, pa.string()),
             "occurred_at": pa.array(self.occurred_at, pa.int64()).view(instant),
-            "received_at": pa.array(self.received_at, pa.int64()).view(instant),
+            "received_at": pa.concat_arrays(self.received_at).view(instant),
             "lane": pa.repeat(lane, count),
-            "request_id": pa.array(self.request_id, pa.string()),
+            "request_id": pa.concat_arrays(self.request_id),
             "position": pa.array(self.position, pa.int64()),
             "payload": _texts(self.payload),
         }
@@ -227,8 +227,10 @@ class Lane:
         self.outcome: Ended | None = None
         self.message = ""
         self._began_at = clock()
+        # Ids of runs and requests sort in the order in which they were made.
+        began, rest = divmod(self._began_at, SECOND)
         self._run_id = (
-            f"{datetime.fromtimestamp(self._began_at // SECOND, UTC):%Y%m%dT%H%M%S}"
+            f"{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%S}.{rest:06}"
             f"-{secrets.token_hex(4)}"
         )
         self._budget = errand.budget
@@ -280,10 +282,11 @@ class Lane:
         """
         part = _Part(seen)
         for group in self._groups(part, on_page):
+            keys = [key for fetched in group for key in fetched.keys]
             held = held_events(
                 self._warehouse,
                 MAILGUN_EVENTS.name,
-                [key for fetched in group for key in fetched.keys],
+                keys,
                 (at for fetched in group for at in fetched.page.events.occurred_at),
             )
             rows = _Rows()
@@ -364,7 +367,7 @@ class Lane:
     ) -> None:
         """Adds a page's new events to `rows`, and what accounts for it to `part`."""
         self._requests += 1
-        request_id = f"{self._run_id}-{self._requests}"
+        request_id = f"{self._run_id}-{self._requests:06}"
         events, keys = fetched.page.events, fetched.keys
         new = _new(keys, held, part.seen)
         letters: dict[str, DeadLetter] = {}
@@ -372,11 +375,8 @@ class Lane:
             key = dead_letter_key(self.source, self.domain, letter)
             letters.setdefault(key, letter)
         known = held_dead_letters(self._warehouse, list(letters))
-        dead = {
-            key: letter
-            for key, letter in letters.items()
-            if key not in known and key not in part.seen
-        }
+        known |= part.seen.intersection(letters)
+        dead = {key: letter for key, letter in letters.items() if key not in known}
         part.seen.update(dead)
         part.loaded += len(new)
         repeated = fetched.page.total - len(new) - len(dead)
@@ -407,8 +407,10 @@ class Lane:
             )
         self.tally.repeats += repeated
         self.tally.dead += len(dead)
-        kinds = Counter((events.names[i], events.severities[i]) for i in new)
-        for (name, severity), count in kinds.items():
+        kinds = list(zip(events.names, events.severities, strict=True))
+        if len(new) < len(kinds):
+            kinds = [kinds[i] for i in new]
+        for (name, severity), count in Counter(kinds).items():
             self.tally.add(name, severity, count)
         if self._lateness is not None:
             self._lateness.found((events.occurred_at[i] for i in new), self._now)
@@ -451,6 +453,14 @@ def clock() -> int:
 
 def _new(keys: Sequence[str], held: set[str], seen: set[str]) -> Sequence[int]:
     """Which of a page's events are not there yet; notes them as seen."""
+    different = set(keys)
+    if (
+        len(different) == len(keys)
+        and held.isdisjoint(different)
+        and seen.isdisjoint(different)
+    ):
+        seen |= different  # as nearly always: no loop over events
+        return range(len(keys))
     new: list[int] = []
     for i, key in enumerate(keys):
         if key not in held and key not in seen:

@@ -35,7 +35,7 @@ SHAPE = Shape("id", "event", "timestamp", "severity")
 RESOURCE = "events"
 """Name of the resource, under which its state is kept."""
 
-AHEAD = 8 * 1024 * 1024
+AHEAD = 2 * 1024 * 1024
 """Bytes of pages that wait to be decoded."""
 
 USER = "api"

@@ -222,7 +222,10 @@ class Reach:
 
     def page(self, occurred_at: Sequence[int]) -> None:
         """Takes in a page's events, those that the window does not hold aside."""
-        inside = [at for at in occurred_at if self.window.begin <= at < self.window.end]
+        begin, end = self.window
+        inside = occurred_at
+        if inside and not begin <= min(inside) <= max(inside) < end:
+            inside = [at for at in occurred_at if begin <= at < end]
         if inside:
             self.events += len(inside)
             self.through = min(inside)

@@ -6,12 +6,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from dlt.destinations.exceptions import DatabaseTerminalException
 from mailgun_host import NOON, Answer, Host, event, page
 from raw_reader import Raw
 
 from extract import lanes
+from extract.destination import AppendOnceJob
 from extract.home import now
-from extract.pipeline import Outcome, Progress, extract
+from extract.pipeline import LoadError, Outcome, Progress, extract
 
 NOON_AT = datetime.fromtimestamp(NOON, UTC)
 NOW = NOON_AT + timedelta(hours=3)
@@ -393,6 +395,10 @@ def serve_from(host: Host, items: list[dict[str, Any]], path: str) -> Answer:
     return Answer(page(due[start : start + 2], following))
 
 
+def _refuse(_: AppendOnceJob) -> None:
+    raise DatabaseTerminalException(OSError("disk full"))
+
+
 def test_long_read_is_loaded_in_parts_and_each_saves_the_cursor(
     mailgun: Host, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -417,6 +423,25 @@ def test_long_read_is_loaded_in_parts_and_each_saves_the_cursor(
         "select _dlt_load_id from _dlt_pipeline_state order by _dlt_load_id"
     )
     assert states == [(load,) for load, _, _ in parts]
+
+
+def test_part_that_cannot_be_loaded_stops_the_read_and_is_loaded_next_time(
+    mailgun: Host, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "ROW_GROUP", 2)
+    monkeypatch.setattr(lanes, "TOGETHER", 1)
+    mailgun.pages(
+        *([event(f"{n}", NOON + n), event(f"{n}x", NOON + n)] for n in range(5))
+    )
+    with monkeypatch.context() as broken:
+        broken.setattr(AppendOnceJob, "run", _refuse)
+        with pytest.raises(LoadError, match="the next run tries again"):
+            run()
+
+    run()
+
+    assert len(raw.ids()) == 10
+    assert raw.row("select sum(loaded) from requests") == (10,)
 
 
 def test_progress_is_told_after_each_page(mailgun: Host) -> None:

@@ -87,8 +87,8 @@ def build(warehouse: Warehouse, *arguments: str, views: bool = False) -> None:
     assert warehouse.build(*arguments, seeds=False, views=views).success
 
 
-def assert_as_if_built_whole(warehouse: Warehouse) -> None:
+def assert_as_if_built_whole(warehouse: Warehouse, *arguments: str) -> None:
     """The marts are what a full refresh makes of the same raw tables."""
     found = contents(warehouse)
-    build(warehouse, "--full-refresh")
+    build(warehouse, "--full-refresh", *arguments)
     assert not differences(contents(warehouse), found)

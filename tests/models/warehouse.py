@@ -47,6 +47,7 @@ class Warehouse:
 
     Attributes:
         path: The DuckDB file.
+        profiles: The folder of the profile that dbt connects with.
     """
 
     def __init__(self, home: Path, *, like: Path | None = None) -> None:
@@ -58,6 +59,7 @@ class Warehouse:
         """
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
+        self.profiles = ROOT
         self.path = home / "warehouse.duckdb"
         self._loads = 0
         if like is None:
@@ -226,7 +228,7 @@ class Warehouse:
     def _dbt(self, *arguments: str) -> dbtRunnerResult:
         os.environ["TALLYBOOK_HOME"] = str(self.home)
         runner = dbtRunner(manifest=_manifest[0] if _manifest else None)
-        project = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+        project = ["--project-dir", str(ROOT), "--profiles-dir", str(self.profiles)]
         quiet = ["--quiet", "--log-path", str(self.home / "logs")]
         if not _manifest:
             parsed = runner.invoke(["parse", *project, *quiet])
