@@ -7,6 +7,7 @@ COMMANDS = (
     ("benchmarks.extract_mailgun", "--events", "100000"),
     ("benchmarks.extract_mailgun", "--events", "1000000"),
     ("benchmarks.recipient_status", "--events", "50000", "1000000"),
+    ("benchmarks.tick", "--events", "1000000", "10000000"),
 )
 
 for module, *arguments in COMMANDS:

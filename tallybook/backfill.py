@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from extract.backfills import Backfill, Desk
-from extract.home import SettingsError, home, instant, now
+from extract.home import SettingsError, bound, home, now
 from extract.windows import HEAD_LAG
 
 POLLED = ("mailgun",)
@@ -17,8 +17,8 @@ def schedule(source: str, since: str, until: str | None) -> Backfill:
 
     Args:
         source: Name of a polled source.
-        since: Its first instant, ISO 8601 with an offset.
-        until: The first instant after it; None for now.
+        since: Its first date (UTC) or instant, ISO 8601.
+        until: The first date or instant after it; None for now.
 
     Raises:
         SettingsError: There is no such source, or an instant is none.
@@ -26,8 +26,8 @@ def schedule(source: str, since: str, until: str | None) -> Backfill:
         OSError: The state folder can't be written.
     """
     head = now() - timedelta(microseconds=HEAD_LAG)
-    end = head if until is None else min(instant("--until", until), head)
-    begin = instant("--since", since)
+    end = head if until is None else min(bound("--until", until), head)
+    begin = bound("--since", since)
     return _desk(source).schedule(_microseconds(begin), _microseconds(end))
 
 

@@ -275,11 +275,11 @@ Source = Annotated[str, typer.Argument(metavar="SOURCE", help="mailgun")]
 def schedule(
     source: Source,
     since: Annotated[
-        str, typer.Option(metavar="INSTANT", help="Like 2026-03-01T00:00:00Z.")
+        str, typer.Option(metavar="SINCE", help="First date (UTC) or instant.")
     ],
     until: Annotated[
         str | None,
-        typer.Option(metavar="INSTANT", help="First instant after; now if left out."),
+        typer.Option(metavar="UNTIL", help="The first date or instant after it; now."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -37,8 +37,8 @@ _MARKS = {
     "cut_short": MIND,
     "failed": BAD,
     "skipped": IDLE,
-    "cancelled": MIND,
     "refused": BAD,
+    "cancelled": MIND,
 }
 
 

@@ -341,6 +341,20 @@ def test_backfill_reads_its_range_and_ends(mailgun: Host, raw: Raw, desk: Desk) 
     assert {o.lane for o in extract(["mailgun"])} == {"latest", "missing"}
 
 
+def test_what_two_lanes_read_in_one_tick_is_there_once(
+    mailgun: Host, raw: Raw, desk: Desk
+) -> None:
+    mailgun.log([event("a"), event("b", NOON + 1), event("bad", NOON + 2, event=7)])
+    asked(desk, MIDNIGHT, NOON + 60)
+
+    latest, scheduled = extract(["mailgun"])
+
+    assert (latest.loaded, latest.dead) == (2, 1)
+    assert (scheduled.loaded, scheduled.repeated) == (0, 3)
+    assert raw.ids() == ["a", "b"]
+    assert raw.row("select count(*) from dead_letters") == (1,)
+
+
 def test_backfill_goes_on_over_ticks_and_restarts_and_delays_latest_by_none(
     mailgun: Host, raw: Raw, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -479,14 +493,18 @@ def test_lateness_is_measured_by_looking_again_and_an_outage_is_none(
 def test_what_is_found_after_an_outage_of_ours_is_not_called_late(
     mailgun: Host, raw: Raw, clock: Callable[[float], None]
 ) -> None:
-    mailgun.log(log := [event("a", NOON - 60)])
+    # NOON begins a sampled part; it is looked at once, and then we are away.
+    mailgun.log(log := [event("a", NOON - 600), event("b", NOON + 380)])
     memory = Memory()
-    for at in (NOON, NOON + 60, NOON + 20_000, NOON + 20_060, NOON + 24_000):
-        log.append(event(str(at), at - 120))
-        log.append(event(f"late {at}", at - 3_000))
+    for at in (NOON + 480, NOON + 800, NOON + 20_000, NOON + 20_060):
+        log += [event("late", NOON + 30)] if at == NOON + 20_000 else []
+        log.append(event(f"on time {at}", at - 90))
         clock(at)
         extract(["mailgun"], memory=memory)
 
+    assert raw.rows("select lane from mailgun_events where event_id = 'late'") == [
+        ("missing",)
+    ]
     assert raw.row("select sum(late) from lane_runs") == (0,)
 
 

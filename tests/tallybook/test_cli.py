@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from tallybook import cli
 from tallybook.errors import CannotRunError
 
-COMMANDS = ["demo", "extract", "build", "run", "status", "publish", "doctor"]
+COMMANDS = [
+    *("demo", "extract", "build", "run", "status", "publish", "doctor", "backfill"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -121,3 +123,56 @@ def test_a_build_that_failed_is_published_only_when_asked_for(
     note(home, a_build(failures=(Finding("a_promise", "test", "Got 1 result", 1),)))
     assert "did not pass its checks" in ask("publish")[2]
     assert "it went on to publish" in ask("publish", "--anyway")[2]
+
+
+@pytest.mark.parametrize("command", ["schedule", "status", "cancel"])
+def test_every_page_of_help_of_backfills_fits_the_terminal(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    status, page, _ = ask("backfill", command, "--help")
+
+    assert status == 0
+    assert max(map(len, page.splitlines())) <= 80
+
+
+def test_a_backfill_is_asked_for_looked_at_and_cancelled_while_no_run_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TALLYBOOK_NOW", "2026-03-09T12:00:00Z")
+    assert (
+        "no backfill of mailgun was asked for"
+        in ask("backfill", "status", "mailgun")[2]
+    )
+
+    status, out, _ = ask("backfill", "schedule", "mailgun", "--since", "2026-03-01")
+    assert status == 0
+    assert "from 2026-03-01 00:00:00 to 2026-03-09 11:59:00 waits for the next" in out
+    told = json.loads(ask("backfill", "status", "mailgun", "--json")[1])
+    assert told["backfill"]["state"] == "waiting"
+    assert ask("backfill", "cancel", "mailgun")[0] == 0
+    assert "was cancelled" in ask("backfill", "status", "mailgun")[1]
+    assert ask("backfill", "cancel", "mailgun")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["ses", "--since", "2026-03-01"], "the polled sources are mailgun"),
+        (["mailgun", "--since", "yesterday"], "neither a date nor an instant"),
+        (["mailgun", "--since", "2026-03-02", "--until", "2026-03-02"], "is empty"),
+        (["mailgun", "--since", "2999-01-01"], "is empty"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_refused(words: list[str], told: str) -> None:
+    status, _, error = ask("backfill", "schedule", *words)
+
+    assert status == 2
+    assert told in error
+
+
+def test_a_run_that_is_to_go_on_needs_a_time() -> None:
+    status, _, told = ask("run", "--every", "now")
+
+    assert status == 2
+    assert "write one like 60s, 5m or 1h" in told

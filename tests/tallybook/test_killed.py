@@ -78,7 +78,7 @@ def cells(home: Path) -> Cells:
 
 def _rounded(cell: object) -> object:
     """A sum of floats depends on their order in the last bits."""
-    return float(f"{cell:.12g}") if isinstance(cell, float) else cell
+    return float(f"{round(cell, 9):.12g}") if isinstance(cell, float) else cell
 
 
 def settle(env: dict[str, str], home: Path) -> Cells:

@@ -176,6 +176,7 @@ def test_a_living_run_ticks_reads_what_is_asked_for_and_ends_when_told(
         )
         shown = json.loads(tallybook(env, "status", "--json").stdout)
         tallybook(env, "backfill", "cancel", "mailgun")
+        line(process, "tick")  # the one that is at work
         line(process, "tick")
         process.send_signal(signal.SIGTERM)
         told = time.monotonic()
