@@ -20,10 +20,7 @@ events as (
     select * from {{ ref('stg_app__reporting_events') }}
 
     where not is_deleted
-    {%- if first is not none %}
-        and created_at >= timestamptz '{{ first }} 00:00:00+14'
-        and created_at <= timestamptz '{{ last }} 23:59:59.999999-12'
-    {%- endif %}
+        and {{ in_stretch('created_at', first, last, east='14', west='12') }}
     {{- '\n\n    union all' if not loop.last }}
     {%- endfor %}
 

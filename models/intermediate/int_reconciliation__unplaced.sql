@@ -38,11 +38,9 @@ unowned as (
 
     from {{ ref('fct_message_events') }}
 
-    where account_id is null and counts_in_delivery
-    {%- if first is not none %}
-        and occurred_at >= timestamptz '{{ first }} 00:00:00+00'
-        and occurred_at <= timestamptz '{{ last }} 23:59:59.999999+00'
-    {%- endif %}
+    where account_id is null
+        and counts_in_delivery
+        and {{ in_stretch('occurred_at', first, last) }}
     {{- '\n\n    union all' if not loop.last }}
     {%- endfor %}
 

@@ -49,6 +49,9 @@ judged as (
             <= 1e-9 * greatest(abs(checked.expected), abs(checked.actual)),
             false
         ) as agrees,
+        checked.check_name in (
+            'left_out', 'without_zone', 'without_day', 'without_account'
+        ) as is_only_counted,
         coalesce(checked.date >= zone_lags.differs_from - 1, false)
             as engine_is_older
 
@@ -76,9 +79,7 @@ cells as (
         actual,
         coalesce(actual, 0) - coalesce(expected, 0) as difference,
         case
-            when check_name in (
-                'left_out', 'without_zone', 'without_day', 'without_account'
-            ) then check_name
+            when is_only_counted then check_name
             when agrees then 'ok'
             when engine_is_older then 'zone_data_differs'
             when actual is null then 'missing'
