@@ -19,9 +19,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import orjson
@@ -42,6 +42,8 @@ LONGEST_NAME = 200
 DEEPEST = 254
 """Levels of nesting in one event; honest ones have about five. It is what orjson
 writes, so that the quick way proves it for free."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -139,12 +141,14 @@ class Shape:
         event_name: Text.
         timestamp: Epoch seconds, a number or text.
         severity: Text, optional; only counted by.
+        is_iso: Whether the timestamp is an ISO 8601 instant instead.
     """
 
     event_id: str
     event_name: str
     timestamp: str
     severity: str
+    is_iso: bool = False
 
 
 class _Paging(msgspec.Struct, frozen=True):
@@ -154,16 +158,18 @@ class _Paging(msgspec.Struct, frozen=True):
 class _Cut(msgspec.Struct):
     items: list[Raw]
     paging: _Paging = _Paging()
+    pagination: _Paging = _Paging()
 
 
 _CUT = msgspec.json.Decoder(_Cut)
 
 
-def outline(page: bytes) -> Outline:
+def outline(page: bytes, paging: Literal["paging", "pagination"] = "paging") -> Outline:
     """Finds where a page leads and where its items lie, without reading them.
 
     Args:
         page: The answer's body.
+        paging: The member that tells where it leads.
 
     Raises:
         NotAPageError: It is no object with a list of items.
@@ -176,11 +182,12 @@ def outline(page: bytes) -> Outline:
         if not members.get("items", b"").startswith(b"["):
             raise NotAPageError("it has no list of items") from None
         try:
-            paging = msgspec.json.decode(members.get("paging", b"{}"), type=_Paging)
+            leads = msgspec.json.decode(members.get(paging, b"{}"), type=_Paging)
         except msgspec.MsgspecError as error:
             raise NotAPageError("its paging is not understood") from error
-        return Outline(page, list(_children(members["items"])), paging.next, False)
-    return Outline(page, cut.items, cut.paging.next, True)
+        return Outline(page, list(_children(members["items"])), leads.next, False)
+    leads = cut.paging if paging == "paging" else cut.pagination
+    return Outline(page, cut.items, leads.next, True)
 
 
 class PageReader:
@@ -226,7 +233,8 @@ class PageReader:
         shape = self._shape
         ids = [item[shape.event_id] for item in items]
         names = [item[shape.event_name] for item in items]
-        occurred_at = [_exactly(item[shape.timestamp]) for item in items]
+        exactly = _instant if shape.is_iso else _exactly
+        occurred_at = [exactly(item[shape.timestamp]) for item in items]
         _check_texts(ids, LONGEST_ID)
         _check_texts(names, LONGEST_NAME)
         if items and not EARLIEST <= min(occurred_at) <= max(occurred_at) <= latest:
@@ -262,7 +270,7 @@ def judge(
             whole, fields = _readable(body, oddities)
             event_id = _event_id(fields.get(shape.event_id), oddities)
             name = _event_name(fields.get(shape.event_name), oddities)
-            at = _occurred_at(fields.get(shape.timestamp), latest)
+            at = _occurred_at(fields.get(shape.timestamp), latest, shape.is_iso)
         except _UnusableError as error:
             dead.append(DeadLetter(position, error.reason, as_text(body)))
             continue
@@ -354,6 +362,21 @@ def _exactly(timestamp: object) -> int:
     raise TypeError("neither number nor text")
 
 
+def _instant(timestamp: object) -> int:
+    """An ISO 8601 instant in microseconds.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It is no instant, or has no offset.
+    """
+    if type(timestamp) is not str:
+        raise TypeError("no text")
+    at = datetime.fromisoformat(timestamp.strip())
+    if at.tzinfo is None:
+        raise ValueError("no offset")
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
 def _may_name_a_key_twice(items: Sequence[Any], bodies: Sequence[bytes]) -> bool:
     """Whether any object of some items may name a key twice.
 
@@ -437,13 +460,13 @@ def _event_name(raw: Raw | None, oddities: list[str]) -> str:
     return _clean(text, LONGEST_NAME, oddities)
 
 
-def _occurred_at(raw: Raw | None, latest: int) -> int:
+def _occurred_at(raw: Raw | None, latest: int, is_iso: bool) -> int:
     text = bytes(raw or b"null")
     if text in (b"null", b'""'):
         raise _UnusableError("missing_timestamp")
     try:
-        at = _seconds(text)
-    except ValueError as error:
+        at = _instant(_text_or_none(raw)) if is_iso else _seconds(text)
+    except (TypeError, ValueError) as error:
         raise _UnusableError("bad_timestamp") from error
     if not EARLIEST <= at <= latest:
         raise _UnusableError("timestamp_out_of_range")

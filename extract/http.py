@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
@@ -130,11 +130,37 @@ class Client:
             NotUnderstoodError: No answer was understood.
             ProviderError: The host refuses, or can't be reached.
         """
+        return self._patiently("GET", address, understand, query)
+
+    def post(self, address: str, understand: Callable[[bytes], T], asked: object) -> T:
+        """The same for a question that is put as JSON; nothing is changed by it.
+
+        Args:
+            address: A path of this host.
+            understand: Reads the body, as in `get`.
+            asked: Anything that JSON can write.
+
+        Returns:
+            What `understand` made of the body.
+
+        Raises:
+            NotUnderstoodError: No answer was understood.
+            ProviderError: The host refuses, or can't be reached.
+        """
+        return self._patiently("POST", address, understand, asked)
+
+    def _patiently(
+        self,
+        method: Literal["GET", "POST"],
+        address: str,
+        understand: Callable[[bytes], T],
+        asked: object,
+    ) -> T:
         address = self._own(address)
         for attempt in range(1, self._patience.attempts + 1):
             wait = self._backoff(attempt)
             try:
-                status, headers, body = self._ask(address, query)
+                status, headers, body = self._ask(method, address, asked)
             except urllib3.exceptions.HTTPError as error:
                 failure = ProviderError(
                     f"{self.base_url} can't be reached ({_reason(error)}): "
@@ -197,10 +223,11 @@ class Client:
         return address
 
     def _ask(
-        self, address: str, query: Mapping[str, str] | None
+        self, method: Literal["GET", "POST"], address: str, asked: object
     ) -> tuple[int, Mapping[str, str], bytes]:
+        put: dict[str, Any] = {"fields" if method == "GET" else "json": asked}
         response = self._pool.request(
-            "GET", address, fields=query, redirect=False, preload_content=False
+            method, address, redirect=False, preload_content=False, **put
         )
         try:
             body = response.read(LARGEST_ANSWER)

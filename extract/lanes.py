@@ -1,4 +1,4 @@
-"""Reads one window of one domain, part by part, and keeps the account of it.
+"""Runs one errand of one domain, part by part, and keeps the account of it.
 
     pages, fetched ahead ──▶ some at a time ──▶ held or seen? ──▶ events for raw
               │                                      ╰──▶ repeats, counted
@@ -27,17 +27,24 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract.decode import DeadLetter, Events, Page, as_text, dead_letter_key
 from extract.http import NotUnderstoodError, ProviderError
+from extract.lateness import Lateness
 from extract.prefetch import Prefetch
 from extract.repeats import held_dead_letters, held_events
 from extract.tables import DEAD_LETTERS, LANE_RUNS, MAILGUN_EVENTS, REQUESTS, Table
-from extract.windows import SECOND, Reach, Window, stored_cursor
+from extract.windows import SECOND, Errand, LaneName, Reach, caught_up, stopped_at
 
 T = TypeVar("T")
 
-AHEAD = 16 * 1024 * 1024
+Ended = Literal["ok", "failed", "cut_short", "cancelled"]
+"""How a run of a lane ended; cut_short: in good order, before its window's end."""
+
+Halt = Literal["cancelled", "time is up", "asked to end"]
+"""Why a lane should end after the page in hand."""
+
+AHEAD = 4 * 1024 * 1024
 """Bytes of pages that wait to be loaded."""
 
-TOGETHER = 6 * 1024 * 1024
+TOGETHER = 12 * 1024 * 1024
 """Bytes of pages that are compared with the warehouse in one query."""
 
 ROW_GROUP = 122_880
@@ -105,8 +112,8 @@ class Fetched:
 class _Part:
     """What goes into one package beside the events."""
 
+    seen: set[str]
     began: float = field(default_factory=monotonic)
-    seen: set[str] = field(default_factory=set)
     loaded: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
@@ -125,10 +132,10 @@ class _Rows:
     event_id: list[str] = field(default_factory=list)
     event_name: list[str] = field(default_factory=list)
     occurred_at: list[int] = field(default_factory=list)
-    received_at: list[int] = field(default_factory=list)
-    request_id: list[str] = field(default_factory=list)
     position: list[int] = field(default_factory=list)
     payload: list[bytes] = field(default_factory=list)
+    received_at: list[pa.Array] = field(default_factory=list)
+    request_id: list[pa.Array] = field(default_factory=list)
 
     def add(self, fetched: Fetched, new: Sequence[int], request_id: str) -> None:
         """Adds those events of a page whose index is in `new`."""
@@ -141,12 +148,12 @@ class _Rows:
         self.event_id += only_new(events.ids)
         self.event_name += only_new(events.names)
         self.occurred_at += only_new(events.occurred_at)
-        self.received_at += [fetched.received_at] * len(new)
-        self.request_id += [request_id] * len(new)
         self.position += only_new(events.positions)
         self.payload += only_new(events.bodies)
+        self.received_at.append(pa.repeat(fetched.received_at, len(new)))
+        self.request_id.append(pa.repeat(request_id, len(new)))
 
-    def as_arrow(self, domain: str, lane: str) -> pa.Table:
+    def as_arrow(self, domain: str, lane: LaneName) -> pa.Table:
         """All of them, as one table."""
         count = len(self.event_key)
         instant = pa.timestamp("us", tz="UTC")
@@ -156,9 +163,9 @@ class _Rows:
             "event_id": pa.array(self.event_id, pa.string()),
             "event_name": pa.array(self.event_name, pa.string()),
             "occurred_at": pa.array(self.occurred_at, pa.int64()).view(instant),
-            "received_at": pa.array(self.received_at, pa.int64()).view(instant),
+            "received_at": pa.concat_arrays(self.received_at).view(instant),
             "lane": pa.repeat(lane, count),
-            "request_id": pa.array(self.request_id, pa.string()),
+            "request_id": pa.concat_arrays(self.request_id),
             "position": pa.array(self.position, pa.int64()),
             "payload": _texts(self.payload),
         }
@@ -174,14 +181,15 @@ class Lane:
     Args:
         source: Name of the source.
         domain: Whose events.
-        name: The lane's name.
-        window: What to read.
+        errand: What to read, and how much of it.
         cursor: Where the lane stopped, microseconds; None before its first run.
         now: The clock that the window was made from, microseconds.
-        trust_window: Seconds after which the provider's storage is stable.
-        max_events: Events after which the run stops; None for no limit.
         pages: The window's pages in the order of time; used by another thread.
         warehouse: Where events are looked for that are there already.
+        halt: Asked after each page whether that was the last one, and why.
+        lateness: Told of what is new; its figures go into the run's row. None: what
+            is new says nothing about lateness.
+        is_noted: Whether the run gets a row in raw.lane_runs.
 
     Attributes:
         cursor: Where the next run begins; covers what parts have yielded.
@@ -190,6 +198,7 @@ class Lane:
         reach: How far the window has been read.
         outcome: None while there is more to read.
         message: What is to be said about it.
+        is_noted: As given.
     """
 
     def __init__(
@@ -197,40 +206,50 @@ class Lane:
         *,
         source: str,
         domain: str,
-        name: str,
-        window: Window,
+        errand: Errand,
         cursor: int | None,
         now: int,
-        trust_window: int,
-        max_events: int | None,
         pages: Iterator[Fetched],
         warehouse: duckdb.DuckDBPyConnection,
+        halt: Callable[[], Halt | None] = lambda: None,
+        lateness: Lateness | None = None,
+        is_noted: bool = True,
     ) -> None:
         """Asks for nothing yet."""
         self.source = source
         self.domain = domain
-        self.name = name
-        self.window = window
+        self.name = errand.lane
+        self.window = errand.window
         self.cursor = cursor
         self.tally = Tally()
         self.read = 0
-        self.reach = Reach(window)
-        self.outcome: Literal["ok", "failed", "cut_short"] | None = None
+        self.reach = Reach(errand.window)
+        self.outcome: Ended | None = None
         self.message = ""
         self._began_at = clock()
+        # Ids of runs and requests sort in the order in which they were made.
+        began, rest = divmod(self._began_at, SECOND)
         self._run_id = (
-            f"{datetime.fromtimestamp(self._began_at // SECOND, UTC):%Y%m%dT%H%M%S}"
+            f"{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%S}.{rest:06}"
             f"-{secrets.token_hex(4)}"
         )
+        self._budget = errand.budget
         self._now = now
-        self._trust_window = trust_window
-        self._max_events = max_events
         self._warehouse = warehouse
+        self._halt = halt
+        self._lateness = lateness
+        self.is_noted = is_noted
         self._pages_read = 0
         self._requests = 0
         self._warnings: Counter[str] = Counter()
         self._prefetch = Prefetch(pages, lambda fetched: fetched.size, AHEAD)
         self._pages = iter(self._prefetch)
+
+    @property
+    def resume(self) -> int | None:
+        """Where the next run of this process begins; None for where any would."""
+        is_clean = self.outcome == "ok"
+        return caught_up(self.reach, self._budget, self._now) if is_clean else None
 
     def __enter__(self) -> Self:
         """Begins to fetch."""
@@ -246,11 +265,14 @@ class Lane:
         """Stops fetching."""
         self._prefetch.__exit__(kind, error, traceback)
 
-    def part(self, on_page: Callable[[], None]) -> Iterator[tuple[Table, pa.Table]]:
+    def part(
+        self, on_page: Callable[[], None], seen: set[str]
+    ) -> Iterator[tuple[Table, pa.Table]]:
         """Reads until there is enough for one package, or the window ends.
 
         Args:
             on_page: Called after each page.
+            seen: Keys of what the package holds already; more are added.
 
         Yields:
             Rows with the table that they are for: events, some pages at a time (what
@@ -258,12 +280,13 @@ class Lane:
             then the rest.
             Once it is exhausted, `cursor` covers what it yielded.
         """
-        part = _Part()
+        part = _Part(seen)
         for group in self._groups(part, on_page):
+            keys = [key for fetched in group for key in fetched.keys]
             held = held_events(
                 self._warehouse,
                 MAILGUN_EVENTS.name,
-                [key for fetched in group for key in fetched.keys],
+                keys,
                 (at for fetched in group for at in fetched.page.events.occurred_at),
             )
             rows = _Rows()
@@ -271,16 +294,14 @@ class Lane:
                 self._take(fetched, held, part, rows)
             if rows.event_key:
                 yield MAILGUN_EVENTS, rows.as_arrow(self.domain, self.name)
-        if self.read:
+        if self.read or self.reach.is_whole:
             before = self.window.begin if self.cursor is None else self.cursor
-            self.cursor = stored_cursor(
-                before, self.reach.through, self._now, self._trust_window
-            )
+            self.cursor = stopped_at(self.name, before, self.reach)
         if part.dead_letters:
             yield DEAD_LETTERS, DEAD_LETTERS.rows(part.dead_letters)
         if part.requests:
             yield REQUESTS, REQUESTS.rows(part.requests)
-        if self.outcome is not None:
+        if self.outcome is not None and self.is_noted:
             self.message = "; ".join(filter(None, (self.message, *self._oddities())))
             yield LANE_RUNS, LANE_RUNS.rows([self._run()])
 
@@ -323,21 +344,30 @@ class Lane:
         self.read += fetched.page.total
         self.reach.page(fetched.page.events.occurred_at)
         self._warnings.update(fetched.page.warnings)
-        # As long as every event sits on the first instant, the cursor can't move.
-        if self.reach.through > self.window.begin and (
-            (self._max_events is not None and self.read >= self._max_events)
+        self._perhaps_stop()
+        return fetched
+
+    def _perhaps_stop(self) -> None:
+        """Sets `outcome` when the page in hand is to be the last one."""
+        halt = self._halt()
+        if halt == "cancelled":
+            self.outcome, self.message = "cancelled", f"after {self.read} events"
+            return
+        is_enough = (
+            (self._budget is not None and self.read >= self._budget)
             or self._pages_read >= MOST_PAGES
-        ):
+            or halt == "time is up"
+        )
+        if halt == "asked to end" or (is_enough and self.reach.may_stop):
             self.outcome = "cut_short"
             self.message = f"stopped after {self.read} events; the next run goes on"
-        return fetched
 
     def _take(
         self, fetched: Fetched, held: set[str], part: _Part, rows: "_Rows"
     ) -> None:
         """Adds a page's new events to `rows`, and what accounts for it to `part`."""
         self._requests += 1
-        request_id = f"{self._run_id}-{self._requests}"
+        request_id = f"{self._run_id}-{self._requests:06}"
         events, keys = fetched.page.events, fetched.keys
         new = _new(keys, held, part.seen)
         letters: dict[str, DeadLetter] = {}
@@ -345,11 +375,8 @@ class Lane:
             key = dead_letter_key(self.source, self.domain, letter)
             letters.setdefault(key, letter)
         known = held_dead_letters(self._warehouse, list(letters))
-        dead = {
-            key: letter
-            for key, letter in letters.items()
-            if key not in known and key not in part.seen
-        }
+        known |= part.seen.intersection(letters)
+        dead = {key: letter for key, letter in letters.items() if key not in known}
         part.seen.update(dead)
         part.loaded += len(new)
         repeated = fetched.page.total - len(new) - len(dead)
@@ -380,9 +407,13 @@ class Lane:
             )
         self.tally.repeats += repeated
         self.tally.dead += len(dead)
-        kinds = Counter((events.names[i], events.severities[i]) for i in new)
-        for (name, severity), count in kinds.items():
+        kinds = list(zip(events.names, events.severities, strict=True))
+        if len(new) < len(kinds):
+            kinds = [kinds[i] for i in new]
+        for (name, severity), count in Counter(kinds).items():
             self.tally.add(name, severity, count)
+        if self._lateness is not None:
+            self._lateness.found((events.occurred_at[i] for i in new), self._now)
         rows.add(fetched, new, request_id)
 
     def _run(self) -> dict[str, Any]:
@@ -398,6 +429,7 @@ class Lane:
             "window_end": self.window.end,
             "cursor": self.cursor,
             **asdict(self.tally),
+            **(self._lateness.figures() if self._lateness else {}),
             "outcome": self.outcome,
             "message": self.message,
         }
@@ -421,6 +453,14 @@ def clock() -> int:
 
 def _new(keys: Sequence[str], held: set[str], seen: set[str]) -> Sequence[int]:
     """Which of a page's events are not there yet; notes them as seen."""
+    different = set(keys)
+    if (
+        len(different) == len(keys)
+        and held.isdisjoint(different)
+        and seen.isdisjoint(different)
+    ):
+        seen |= different  # as nearly always: no loop over events
+        return range(len(keys))
     new: list[int] = []
     for i, key in enumerate(keys):
         if key not in held and key not in seen:

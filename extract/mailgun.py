@@ -4,11 +4,11 @@
                                              ╰──▶ events, keys, dead letters
 
 Only `pages` knows how Mailgun is asked; what is done with a page is in `lanes`. The
-Logs API, which is to replace this one, becomes a second `pages`.
+Logs API, which is to replace this one, is asked in `mailgun_logs`.
 """
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -19,23 +19,23 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
+from extract import mailgun_logs
 from extract.decode import Outline, Page, PageReader, Shape, outline
 from extract.http import Client, Patience, ProviderError
-from extract.lanes import Fetched, Lane, clock
-from extract.mailgun_settings import SOURCE, MailgunSettings
+from extract.lanes import Fetched, clock
+from extract.mailgun_settings import SOURCE, Api, MailgunSettings
 from extract.prefetch import Prefetch
+from extract.rounds import Round
+from extract.stands import Stands
 from extract.tables import SOURCE_SETTINGS, TABLES
-from extract.windows import DAY, SECOND, Window
+from extract.windows import DAY, PAGE, SECOND, Window
 
 SHAPE = Shape("id", "event", "timestamp", "severity")
-
-PAGE_SIZE = 300
-"""The largest page that the API serves."""
 
 RESOURCE = "events"
 """Name of the resource, under which its state is kept."""
 
-AHEAD = 8 * 1024 * 1024
+AHEAD = 2 * 1024 * 1024
 """Bytes of pages that wait to be decoded."""
 
 USER = "api"
@@ -43,41 +43,33 @@ USER = "api"
 
 
 @dlt.source(name=SOURCE, max_table_nesting=0)
-def mailgun(
-    lane: Lane,
-    on_page: Callable[[], None] = lambda: None,
-    settings: pa.Table | None = None,
-) -> DltResource:
-    """The next part of what a lane reads.
+def mailgun(current: Round, settings: pa.Table | None = None) -> DltResource:
+    """The next part of what a round reads.
 
     Args:
-        lane: Being read, inside its block.
-        on_page: Called after each page.
+        current: The round, inside its block.
         settings: Rows of `source_settings` that have changed.
 
     Returns:
         A source with one resource. It fills `mailgun_events`, `dead_letters`,
-        `requests` and, with the lane's last part, `lane_runs`.
+        `requests` and, with a lane's last part, `lane_runs`.
     """
-    resource: DltResource = events(lane, on_page, settings)
+    resource: DltResource = events(current, settings)
     for table in TABLES:
         resource.apply_hints(**table.hints, create_table_variant=True)
     return resource
 
 
 @dlt.resource(name=RESOURCE)
-def events(
-    lane: Lane, on_page: Callable[[], None], settings: pa.Table | None
-) -> Iterator[DataItemWithMeta]:
-    """One part of a lane: a table for some pages, then what accounts for them.
+def events(current: Round, settings: pa.Table | None) -> Iterator[DataItemWithMeta]:
+    """One package of a round: a table for some pages, then what accounts for them.
 
     One resource for all tables, because what accounts for the pages is known only
-    after them, and resources are read in turn. The lane's cursor goes into the
+    after them, and resources are read in turn. Where the lanes stand goes into the
     resource's state, which dlt commits together with the rows.
 
     Args:
-        lane: Being read, inside its block.
-        on_page: Called after each page.
+        current: The round, inside its block.
         settings: Rows of `source_settings` that have changed.
 
     Yields:
@@ -85,30 +77,25 @@ def events(
     """
     if settings is not None:
         yield dlt.mark.with_table_name(settings, SOURCE_SETTINGS.name)
-    for table, rows in lane.part(on_page):
+    for table, rows in current.package():
         yield dlt.mark.with_table_name(rows, table.name)
         # dlt's validation leaves the rows in a cycle of frames and exceptions.
         gc.collect(0)
-    if lane.cursor is not None:
-        cursors = dlt.current.resource_state().setdefault("cursors", {})
-        cursors.setdefault(lane.name, {})[lane.domain] = _iso(lane.cursor)
+    current.write(dlt.current.resource_state())
 
 
-def stored_cursors(state: Mapping[str, Any], lane: str) -> dict[str, int]:
-    """Where a lane stopped, by domain, microseconds since the epoch.
+def stands(state: Mapping[str, Any]) -> Stands:
+    """Where the lanes stand.
 
     Args:
         state: The pipeline's state.
-        lane: The lane's name.
     """
     source = state.get("sources", {}).get(SOURCE, {})
-    resource = source.get("resources", {}).get(RESOURCE, {})
-    cursors = resource.get("cursors", {}).get(lane, {})
-    return {domain: _microseconds(at) for domain, at in cursors.items()}
+    return Stands.of(source.get("resources", {}).get(RESOURCE, {}))
 
 
 def pages(
-    client: Client, domain: str, window: Window, latest: int
+    client: Client, domain: str, window: Window, latest: int, api: Api = "events"
 ) -> Iterator[Fetched]:
     """A window's pages, in the order of time.
 
@@ -120,6 +107,7 @@ def pages(
         domain: Whose events, in lower case.
         window: What to read.
         latest: Greatest plausible instant, microseconds since the epoch.
+        api: Which of Mailgun's APIs to ask.
 
     Yields:
         Pages with at least one item.
@@ -128,9 +116,9 @@ def pages(
         NotUnderstoodError: The host answers with something that is no page.
         ProviderError: The host refuses, can't be reached, or goes in circles.
     """
-    reader = PageReader(SHAPE)
+    reader = PageReader(SHAPE if api == "events" else mailgun_logs.SHAPE)
     key = EventKeys(domain)
-    answers = _answers(client, domain, window)
+    answers = (_answers if api == "events" else _logs)(client, domain, window)
     with Prefetch(answers, lambda answer: len(answer.outline.page), AHEAD) as fetched:
         for received_at, outlined in fetched:
             page = reader.read(outlined, latest)
@@ -142,6 +130,14 @@ class _Answer(NamedTuple):
 
     received_at: int
     outline: Outline
+
+
+def _logs(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
+    """The pages of the Logs API as they come."""
+    for received_at, page in mailgun_logs.answers(
+        client, domain, window, lambda _: clock()
+    ):
+        yield _Answer(received_at, page)
 
 
 def _answers(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
@@ -158,7 +154,7 @@ def _answers(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
             "begin": _seconds(window.begin),
             "end": _seconds(window.end),
             "ascending": "yes",
-            "limit": str(PAGE_SIZE),
+            "limit": str(PAGE),
         },
     )
     while answer.outline.bodies:
@@ -227,6 +223,9 @@ def _check(settings: MailgunSettings, domain: str, base_url: str) -> Check:
     once = Patience(attempts=2, first_wait=0.2, longest_wait=2.0)
     with Client(base_url, USER, settings.api_key, once) as client:
         try:
+            if settings.api == "logs":
+                mailgun_logs.check(client, domain, clock())
+                return Check(domain, base_url, ok=True, message="events can be read")
             client.get(
                 f"/v3/{quote(domain, safe='')}/events",
                 outline,
@@ -240,13 +239,3 @@ def _check(settings: MailgunSettings, domain: str, base_url: str) -> Check:
 
 def _seconds(at: int) -> str:
     return f"{at // SECOND}.{at % SECOND:06d}"
-
-
-def _iso(at: int) -> str:
-    seconds, rest = divmod(at, SECOND)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest).isoformat()
-
-
-def _microseconds(text: str) -> int:
-    at = datetime.fromisoformat(text)
-    return int(at.replace(microsecond=0).timestamp()) * SECOND + at.microsecond

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+from typing import Literal
 from urllib.parse import urlsplit
 
 from extract.home import SettingsError, instant
@@ -12,6 +13,8 @@ from extract.settings import number, setting, text, texts, variable
 from extract.windows import SHORTEST_TRUST_WINDOW
 
 SOURCE = "mailgun"
+
+Api = Literal["events", "logs"]
 
 US = "https://api.mailgun.net"
 """The EU region is https://api.eu.mailgun.net."""
@@ -43,6 +46,7 @@ class MailgunSettings:
     Attributes:
         api_key: Sent to the domains' hosts only.
         domains: At least one, each once.
+        api: Which of Mailgun's APIs is asked.
         trust_window: Seconds after which the provider's storage is stable.
         max_events: Events of a domain after which a run stops; None for no limit.
         since: Where a first run begins, microseconds since the epoch; None for all
@@ -53,6 +57,7 @@ class MailgunSettings:
 
     api_key: str
     domains: tuple[Domain, ...]
+    api: Api = "events"
     trust_window: int = 3_600
     max_events: int | None = None
     since: int | None = None
@@ -90,16 +95,20 @@ def mailgun_settings() -> MailgunSettings:
         raise NotConfiguredError(
             f"mailgun is skipped: set {' and '.join(missing)} to read its events"
         )
-    api = text(SOURCE, "api") or "events"
-    if api != "events":
-        why = "is not read yet" if api == "logs" else "is none of Mailgun's APIs"
-        raise SettingsError(f"{variable(SOURCE, 'api')}={api} {why}: write events")
+    apis: Mapping[str, Api] = {"events": "events", "logs": "logs"}
+    api = apis.get(asked := text(SOURCE, "api") or "events")
+    if api is None:
+        raise SettingsError(
+            f"{variable(SOURCE, 'api')}={asked} is none of Mailgun's APIs: "
+            "write events or logs"
+        )
     base_url = _base_url(text(SOURCE, "base_url") or US, variable(SOURCE, "base_url"))
     since = setting(SOURCE, "since")
     defaults = MailgunSettings(api_key, ())
     return MailgunSettings(
         api_key=api_key,
         domains=_domains(domains, base_url),
+        api=api,
         trust_window=number(SOURCE, "trust_window", SHORTEST_TRUST_WINDOW)
         or defaults.trust_window,
         max_events=number(SOURCE, "max_events", 1),

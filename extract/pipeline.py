@@ -12,7 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -27,16 +27,17 @@ from extract import app_tables, mailgun, windows
 from extract.app import app
 from extract.app_locations import Period
 from extract.app_sweep import Swept, app_sweep
+from extract.backfills import Desk
 from extract.destination import once_only_duckdb
 from extract.home import SettingsError, home, now
 from extract.http import Client
-from extract.lanes import Lane, clock
+from extract.lanes import Ended, Lane, clock
 from extract.mailgun_settings import SOURCE as MAILGUN
 from extract.mailgun_settings import (
-    MailgunSettings,
     NotConfiguredError,
     mailgun_settings,
 )
+from extract.rounds import Memory, Reading, Round, Rules
 from extract.settings import setting, text, variable
 from extract.tables import SOURCE_SETTINGS
 from extract.time_zones import time_zones
@@ -44,6 +45,7 @@ from extract.warehouse import WarehouseBusyError, open_warehouse
 
 __all__ = [
     "LoadError",
+    "Memory",
     "NotConfiguredError",
     "Outcome",
     "Period",
@@ -118,7 +120,7 @@ class Outcome:
     loaded: int = 0
     repeated: int = 0
     dead: int = 0
-    outcome: Literal["ok", "failed", "skipped", "cut_short"] = "ok"
+    outcome: Ended | Literal["skipped"] = "ok"
     message: str = ""
 
 
@@ -133,6 +135,7 @@ class Progress:
         through: The last event read.
         window_begin: First instant asked for.
         window_end: First instant after what was asked for.
+        lane: The lane that reads, empty where a source has none.
     """
 
     source: str
@@ -141,6 +144,7 @@ class Progress:
     through: datetime | None
     window_begin: datetime | None
     window_end: datetime | None
+    lane: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,11 @@ class _Run:
 
     pipeline: dlt.Pipeline
     warehouse: duckdb.DuckDBPyConnection
-    everything: bool
-    on_progress: Callable[[Progress], None]
+    everything: bool = False
+    seconds: float | None = None
+    memory: Memory = field(default_factory=Memory)
+    on_progress: Callable[[Progress], None] = lambda _: None
+    is_ending: Callable[[], bool] = lambda: False
 
     def load(self, source: DltSource) -> int:
         """Brings a source's data into raw, as one package.
@@ -170,17 +177,23 @@ def extract(
     sources: Sequence[str] = (),
     *,
     everything: bool = False,
-    on_progress: Callable[[Progress], None] | None = None,
+    seconds: float | None = None,
+    memory: Memory | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
     """Reads sources into the warehouse.
 
     Args:
         sources: Names of `SOURCES`; none for all of them.
         everything: Whether to read again from SINCE on; nothing is loaded twice.
+        seconds: After which lanes stop in good order; None for no limit.
+        memory: What this process knows from its last call; kept up to date.
         on_progress: Called while reading, from this thread.
+        is_ending: Asked after each page whether the process is to end.
 
     Returns:
-        One outcome for each source, or for each domain of it, in the order of reading.
+        One outcome for each source, or for each lane of it, in the order of reading.
 
     Raises:
         SettingsError: A name or a setting makes no sense.
@@ -194,7 +207,15 @@ def extract(
     now()  # a wrong clock is told before anything is opened
     readers = {"app": _app, "mailgun": _mailgun, "time_zones": _time_zones}
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
-        run = _Run(pipeline, warehouse, everything, on_progress or (lambda _: None))
+        run = _Run(
+            pipeline,
+            warehouse,
+            everything,
+            seconds,
+            memory or Memory(),
+            on_progress,
+            is_ending,
+        )
         _load_extracted(pipeline)  # of a run that was killed
         with _seldom_collecting_garbage():
             return [
@@ -233,7 +254,7 @@ def sweep(period: Period, *, even_many: bool = False) -> list[Swept]:
         found[swept.table] = swept
 
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
-        run = _Run(pipeline, warehouse, False, lambda _: None)
+        run = _Run(pipeline, warehouse)
         _load_extracted(pipeline)  # of a run that was killed
         source = app_sweep(
             location, warehouse, _app_queries(), period, note, even_many=even_many
@@ -292,68 +313,86 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
     except NotConfiguredError as error:
         yield Outcome("mailgun", outcome="skipped", message=str(error))
         return
+    at = _microseconds(now())
+    plausible = max(at, clock()) + windows.DAY
+    hosts = {domain.name: domain.base_url for domain in settings.domains}
     with ExitStack() as stack:
         clients = {
             host: stack.enter_context(Client(host, mailgun.USER, settings.api_key))
-            for host in sorted({domain.base_url for domain in settings.domains})
+            for host in sorted(set(hosts.values()))
         }
-        for domain in settings.domains:
-            yield _latest(run, settings, domain.name, clients[domain.base_url])
-
-
-def _latest(
-    run: _Run, settings: MailgunSettings, domain: str, client: Client
-) -> Outcome:
-    """Runs the lane that moves forward, for one domain."""
-    at = _microseconds(now())
-    cursor = mailgun.stored_cursors(run.pipeline.state, "latest").get(domain)
-    window = windows.latest(at, None if run.everything else cursor, settings.since)
-    if window.is_empty:
-        message = "nothing to read yet"
-        return Outcome("mailgun", domain, "latest", message=message)
-    plausible = max(at, clock()) + windows.DAY
-    lane = Lane(
-        source="mailgun",
-        domain=domain,
-        name="latest",
-        window=window,
-        cursor=cursor,
-        now=at,
-        trust_window=settings.trust_window,
-        max_events=settings.max_events,
-        pages=mailgun.pages(client, domain, window, plausible),
-        warehouse=run.warehouse,
-    )
-
-    def on_page() -> None:
-        run.on_progress(
-            Progress(
-                "mailgun",
-                domain,
-                lane.read,
-                _instant(lane.reach.last),
-                _instant(window.begin),
-                _instant(window.end),
+        current = stack.enter_context(
+            Round(
+                Rules(
+                    MAILGUN,
+                    tuple(hosts),
+                    settings.trust_window,
+                    settings.max_events,
+                    settings.since,
+                    run.everything,
+                    run.seconds,
+                ),
+                now=at,
+                stands=mailgun.stands(run.pipeline.state),
+                memory=run.memory,
+                desk=Desk(home(), MAILGUN),
+                pages=lambda domain, window: mailgun.pages(
+                    clients[hosts[domain]], domain, window, plausible, settings.api
+                ),
+                warehouse=run.warehouse,
+                on_page=lambda lane: run.on_progress(_progress(lane)),
+                is_ending=run.is_ending,
             )
         )
+        try:
+            while current.has_more():
+                changed = _changed_settings(run, MAILGUN, settings.for_models)
+                run.load(mailgun.mailgun(current, changed))
+                current.loaded()
+        except PipelineStepFailed as error:
+            message = f"{_cause(error)}; what is not loaded is read again next time"
+            yield Outcome(MAILGUN, outcome="failed", message=message)
+        else:
+            current.loaded()
+    yield from map(_outcome, current.readings)
 
-    with lane:
-        while lane.outcome is None:
-            changed = _changed_settings(run, "mailgun", settings.for_models)
-            run.load(mailgun.mailgun(lane, on_page, changed))
+
+def _outcome(reading: Reading) -> Outcome:
+    """How a lane's run ended, for whoever asked for it."""
+    lane = reading.lane
+    if lane is None:
+        return Outcome(
+            MAILGUN,
+            reading.domain,
+            "latest",
+            outcome=reading.ended,
+            message=reading.message,
+        )
     return Outcome(
-        "mailgun",
-        domain,
+        lane.source,
+        lane.domain,
         lane.name,
-        _instant(window.begin),
-        _instant(window.end),
+        _instant(lane.window.begin),
+        _instant(lane.window.end),
         None if lane.cursor is None else _instant(lane.cursor),
         lane.tally.events + lane.tally.repeats + lane.tally.dead,
         lane.tally.events,
         lane.tally.repeats,
         lane.tally.dead,
-        lane.outcome,
-        lane.message,
+        reading.ended,
+        reading.message,
+    )
+
+
+def _progress(lane: Lane) -> Progress:
+    return Progress(
+        lane.source,
+        lane.domain,
+        lane.read,
+        _instant(lane.reach.last),
+        _instant(lane.window.begin),
+        _instant(lane.window.end),
+        lane.name,
     )
 
 

@@ -5,7 +5,7 @@ TABLES ──▶ CREATE TABLE (DuckDB)
       ╰──▶ dlt's hints: types, nullability, key, disposition
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -114,6 +114,19 @@ class Table:
         columns.append(f"{LOAD_ID} varchar not null")
         return f"create table raw.{self.name} ({', '.join(columns)})"
 
+    def added(self, held: Set[str]) -> Iterator[str]:
+        """Statements that add the columns that an older warehouse lacks.
+
+        Args:
+            held: Names of the columns that it has.
+        """
+        for column in self.columns:
+            if column.name not in held:
+                yield (
+                    f"alter table raw.{self.name} "
+                    f"add column {column.name} {_DUCKDB[column.type]}"
+                )
+
 
 def _hint(column: Column) -> TColumnSchema:
     return {
@@ -202,6 +215,10 @@ LANE_RUNS = Table(
         Column("lateness_max", "double", nullable=True),
         Column("outcome", "text"),
         Column("message", "text"),
+        *(
+            Column(name, "bigint", nullable=True)
+            for name in ("late", "late_in_last_tenth")
+        ),
     ),
 )
 

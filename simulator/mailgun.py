@@ -5,6 +5,7 @@ What it answers:
     GET  /v3/{domain}/events            first page of a range
     GET  /v3/{domain}/events/{token}    where `paging` leads
     GET  /v3/{domain}/stats/total       counts by UTC day
+    POST /v1/analytics/logs             the same events, asked for another way
     GET  /control                       what was asked and answered so far
     POST /control                       turns knobs (`simulator.knobs`)
 """
@@ -15,11 +16,13 @@ import hmac
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
+from simulator import logs
 from simulator.clock import DAY, microseconds
 from simulator.knobs import Knobs
 from simulator.log import Log
@@ -63,8 +66,6 @@ class Mailgun:
         """The answer to any request."""
         if request.path == "/control":
             return self._control(request)
-        # The second API, POST /v1/analytics/logs, belongs here: another way to ask
-        # for the same pages.
         response = self._provider(request)
         fell_short = response.ending != "whole"
         how = response.ending if fell_short else str(response.status.value)
@@ -88,21 +89,46 @@ class Mailgun:
 
     def _provider(self, request: Request) -> Response:
         """What the provider answers, or fails to."""
-        prefix, _, rest = request.path.removeprefix("/").partition("/")
-        domain, _, rest = rest.partition("/")
-        resource, _, rest = rest.partition("/")
-        answer = self._resources.get(resource)
-        if prefix != "v3" or request.method != "GET" or answer is None:
-            return _refusal(HTTPStatus.NOT_FOUND, "no such page")
+        if request.path == logs.PATH and request.method == "POST":
+            resource, answer = "logs", self._analytics_logs
+        else:
+            prefix, _, rest = request.path.removeprefix("/").partition("/")
+            domain, _, rest = rest.partition("/")
+            resource, _, rest = rest.partition("/")
+            known = self._resources.get(resource)
+            if prefix != "v3" or request.method != "GET" or known is None:
+                return _refusal(HTTPStatus.NOT_FOUND, "no such page")
+            answer = partial(self._of_domain, known, domain, rest)
         self._requests[resource] += 1
         authorization = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(authorization, self._authorization):
             return _refusal(HTTPStatus.UNAUTHORIZED, "Forbidden")
+        return self._mishap() or self._perhaps_truncated(answer(request))
+
+    def _of_domain(
+        self,
+        resource: Callable[[Log, Request, str], Response],
+        domain: str,
+        rest: str,
+        request: Request,
+    ) -> Response:
         if domain not in self._world.domains:
             return _refusal(HTTPStatus.NOT_FOUND, f"Domain not found: {domain}")
-        return self._mishap() or self._perhaps_truncated(
-            answer(self._world.log(domain), request, rest)
-        )
+        return resource(self._world.log(domain), request, rest)
+
+    def _analytics_logs(self, request: Request) -> Response:
+        try:
+            question = logs.question(request.body)
+        except BadQueryError as problem:
+            return _refusal(HTTPStatus.BAD_REQUEST, str(problem))
+        if question.domain not in self._world.domains:
+            return _refusal(
+                HTTPStatus.NOT_FOUND, f"Domain not found: {question.domain}"
+            )
+        log = self._world.log(question.domain)
+        page = self._turn(self._reader(log), question.stand)
+        self._items_served += len(page.positions)
+        return Response(HTTPStatus.OK, (logs.written(log, page),))
 
     def _mishap(self) -> Response | None:
         """Now and then, something else than an answer."""
@@ -124,15 +150,13 @@ class Mailgun:
         return response
 
     def _events(self, log: Log, request: Request, token: str) -> Response:
-        now = self._now()
         try:
-            stand = stand_of(token) if token else first_stand(request.query, now)
+            stand = (
+                stand_of(token) if token else first_stand(request.query, self._now())
+            )
         except BadQueryError as problem:
             return _refusal(HTTPStatus.BAD_REQUEST, str(problem))
-        oldest = 0
-        if self._knobs.retention_days is not None:
-            oldest = now - int(self._knobs.retention_days * DAY)
-        page = self._turn(Reader(log, now, oldest), stand)
+        page = self._turn(self._reader(log), stand)
         self._items_served += len(page.positions)
         here = request.path.removesuffix(f"/{token}") if token else request.path
         base = f"http://{request.headers.get('host', HOST)}{here}"
@@ -142,6 +166,13 @@ class Mailgun:
             HTTPStatus.OK,
             (b'{"items":[', _bodies(log, page.positions), b'],"paging":', paging, b"}"),
         )
+
+    def _reader(self, log: Log) -> Reader:
+        """A log as it looks now."""
+        now, oldest = self._now(), 0
+        if self._knobs.retention_days is not None:
+            oldest = now - int(self._knobs.retention_days * DAY)
+        return Reader(log, now, oldest)
 
     def _turn(self, reader: Reader, stand: Stand) -> Page:
         """The page at a stand, with what the knobs do to it."""

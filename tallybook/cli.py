@@ -228,16 +228,29 @@ def _requested(
 
 
 @app.command()
-def run(as_json: AsJson = False) -> None:
-    """Extract, build, check and publish, once.
+def run(
+    every: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Run again and again: 60s, 5m, 1h."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Extract, build, check and publish, once or for ever.
 
     A source that fails does not stop the others. A check that fails stops the
-    publication: analysts keep the last state that passed.
+    publication: analysts keep the last state that passed. A backlog is read for a
+    minute at a time, so that numbers move meanwhile.
     """
+    if every is not None:
+        _run_for_ever(_seconds(every), every, as_json)
     with _working("run", as_json) as (home, say):
+        from tallybook.loop import HAND_OVER, Ending
         from tallybook.run import run as run_once
 
-        done = run_once(home, say)
+        ending = Ending()
+        done = ending.by_signal(
+            lambda: run_once(home, say, seconds=HAND_OVER, is_ending=ending.is_asked)
+        )
     _answer(
         as_json,
         done.exit_status,
@@ -245,6 +258,63 @@ def run(as_json: AsJson = False) -> None:
         build=done.build,
         publication=done.publication,
     )
+
+
+backfill = typer.Typer(
+    name="backfill",
+    help="Read a range of the past once more; kept across restarts.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(backfill)
+
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="mailgun")]
+
+
+@backfill.command()
+def schedule(
+    source: Source,
+    since: Annotated[
+        str, typer.Option(metavar="INSTANT", help="Like 2026-03-01T00:00:00Z.")
+    ],
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", help="First instant after; now if left out."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for a range: the next tick of `tallybook run` begins to read it.
+
+    One at a time for a source. One that has not begun yet is replaced.
+    """
+    with _speaking(as_json) as say:
+        from tallybook.backfill import schedule as ask_for
+
+        asked = ask_for(source, since, until)
+        say.backfill(asked)
+    _answer(as_json, Exit.GOOD, backfill=asked)
+
+
+@backfill.command("status")
+def backfill_status(source: Source, as_json: AsJson = False) -> None:
+    """Show how far the newest backfill has come."""
+    with _speaking(as_json) as say:
+        from tallybook.backfill import look
+
+        found = look(source)
+        say.backfill(found)
+    _answer(as_json, Exit.GOOD, backfill=found)
+
+
+@backfill.command()
+def cancel(source: Source, as_json: AsJson = False) -> None:
+    """End it after the page in hand; what was read is kept."""
+    with _speaking(as_json) as say:
+        from tallybook.backfill import cancel as end
+
+        ended = end(source)
+        say.backfill(ended)
+    _answer(as_json, Exit.GOOD, backfill=ended)
 
 
 @app.command()
@@ -309,6 +379,45 @@ def doctor(as_json: AsJson = False) -> None:
     _answer(as_json, Exit.CHECK_FAILED if bad else Exit.GOOD, findings=findings)
 
 
+def _run_for_ever(every: float, said: str, as_json: bool) -> NoReturn:
+    """Ticks until SIGTERM or Ctrl-C."""
+    with _speaking(as_json):
+        import msgspec
+
+        from extract.home import home
+        from tallybook.lock import only_run
+        from tallybook.log_lines import LogLines
+        from tallybook.loop import Ending, run_for_ever
+
+        def write(line: str) -> None:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+        lines = LogLines((lambda _: None) if as_json else write)
+        if as_json:
+            lines.ticked = lambda done, seconds: write(  # type: ignore[method-assign]
+                msgspec.json.encode(
+                    {"seconds": seconds, "exit_status": done.exit_status, "run": done},
+                    enc_hook=str,
+                ).decode()
+            )
+        ending = Ending()
+        with only_run(home(), f"run --every {said}"):
+            ending.by_signal(
+                lambda: run_for_ever(home(), every, lines, ending, _in_words)
+            )
+    raise typer.Exit(Exit.GOOD)
+
+
+def _seconds(text: str) -> float:
+    """A stretch of time like 60s, 5m, 1h; seconds if it has no unit."""
+    units = {"s": 1, "m": 60, "h": 3_600}
+    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
+    if not number.isdecimal() or int(number) < 1:
+        raise typer.BadParameter(f"{text} is no time: write one like 60s, 5m or 1h")
+    return float(int(number) * units[unit])
+
+
 def main() -> None:
     """The entry of the `tallybook` script."""
     # A log that can't be written, on a full disk, is no reason for tracebacks.
@@ -336,6 +445,7 @@ def _working(doing: str, as_json: bool = False) -> Iterator[tuple[Path, Say]]:
 @contextmanager
 def _speaking(as_json: bool = False) -> Iterator[Say]:
     """Somebody who tells people, not programs; turns expected errors into words."""
+    from extract.backfills import BackfillError
     from extract.home import SettingsError
 
     # A file or a pipe has no width: its lines are not to be broken.
@@ -343,7 +453,7 @@ def _speaking(as_json: bool = False) -> Iterator[Say]:
     say = Say(Console(quiet=as_json, width=width, highlight=False))
     try:
         yield say
-    except (SettingsError, CannotRunError, OSError) as error:
+    except (SettingsError, BackfillError, CannotRunError, OSError) as error:
         say.end()
         told = _in_words(error)
         if as_json:

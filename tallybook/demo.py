@@ -1,6 +1,6 @@
 """The whole way on a simulated provider: nothing to set, nothing to sign up for.
 
-simulator ◀── polled ── extract ─▶ build ─▶ publish ─▶ three answers
+simulator ◀── polled ── extract ─▶ build ─▶ publish ─▶ answers
     ╰── ten minutes later: late events, and only what they touch is rebuilt
 """
 
@@ -75,6 +75,27 @@ group by email_id, subject
 having by_machine > by_human
 order by by_machine - by_human desc, email_id
 limit 5""",
+    "How many conversations did the bot hand over, by each account's own day?": """\
+select
+    account_id,
+    timezone,
+    date,
+    hours,
+    count as handed_over
+from marts.fct_reporting_rollups
+inner join marts.dim_time_zone_days using (date)
+where timezone = reporting_timezone
+    and metric = 'bot_handoffs_count' and dimension_type = 'account'
+    and date between '2026-03-07' and '2026-03-09'
+order by account_id, date""",
+    "How many different ones in the whole time? (Days can't be added up.)": """\
+select account_id, sum(count) as sum_of_days, any_value(handoffs) as handed_over
+from marts.fct_reporting_rollups
+inner join marts.handoffs_between('2026-03-01', '2026-03-14')
+    using (account_id, dimension_type, dimension_id)
+where metric = 'bot_handoffs_count' and dimension_type = 'account'
+group by account_id
+order by account_id""",
 }
 """What analysts ask; each SELECT runs in the published file as it stands here."""
 

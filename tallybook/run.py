@@ -4,7 +4,7 @@ A source that fails keeps what it brought, and the others are built all the
 same. A test that fails stops only the publication.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from typing import Protocol
 from extract.app_tables import AppError
 from extract.pipeline import (
     LoadError,
+    Memory,
     Outcome,
     Period,
     Progress,
@@ -23,6 +24,7 @@ from extract.pipeline import sweep as sweep_app
 from tallybook.build import Dbt
 from tallybook.builds import Build, note
 from tallybook.errors import CannotRunError
+from tallybook.heart import Heart
 from tallybook.marts import marts_in
 from tallybook.publish import Publication, publish
 
@@ -55,26 +57,42 @@ class Run:
 
     Attributes:
         extract: How each source was read.
-        build: What was built.
+        build: What was built; None when the process was asked to end before.
         publication: What was published; None when a check failed.
     """
 
     extract: tuple[Outcome, ...]
-    build: Build
+    build: Build | None
     publication: Publication | None
 
     @property
     def exit_status(self) -> int:
         """The worst of what happened: 1 a check failed, 2 something could not run."""
-        return max(extract_status(self.extract), build_status(self.build))
+        built = build_status(self.build) if self.build else 0
+        return max(extract_status(self.extract), built)
 
 
-def run(home: Path, listener: Listener) -> Run:
+def run(
+    home: Path,
+    listener: Listener,
+    *,
+    dbt: Dbt | None = None,
+    memory: Memory | None = None,
+    heart: Heart | None = None,
+    seconds: float | None = None,
+    is_ending: Callable[[], bool] = lambda: False,
+) -> Run:
     """Runs once; the caller holds the lock.
 
     Args:
         home: The state folder.
         listener: Told of each step.
+        dbt: The project, if it was read before.
+        memory: What this process knows from its last run.
+        heart: Notes each step for those who ask.
+        seconds: Of reading, after which what there is is built; None for no limit.
+        is_ending: Whether the process was asked to end. Then reading stops after the
+            page in hand, and nothing is built; a build and a publication are finished.
 
     Returns:
         What came of it.
@@ -83,11 +101,23 @@ def run(home: Path, listener: Listener) -> Run:
         SettingsError: A setting makes no sense.
         CannotRunError: A step could not begin.
     """
-    outcomes = read((), listener)
-    dbt = Dbt(home)
+    dbt, heart = dbt or Dbt(home), heart or Heart(home)
+    heart.at("extract")
+    outcomes = read(
+        (),
+        listener,
+        memory=memory,
+        heart=heart,
+        seconds=seconds,
+        is_ending=is_ending,
+    )
+    if is_ending():
+        return Run(outcomes, None, None)
+    heart.at("build")
     build = build_and_note(home, dbt, listener)
     publication = None
     if build.is_green:
+        heart.at("publish")
         publication = publish(home, marts_in(dbt.manifest()))
         listener.published(publication)
     else:
@@ -96,17 +126,44 @@ def run(home: Path, listener: Listener) -> Run:
 
 
 def read(
-    sources: Sequence[str], listener: Listener, *, everything: bool = False
+    sources: Sequence[str],
+    listener: Listener,
+    *,
+    everything: bool = False,
+    memory: Memory | None = None,
+    heart: Heart | None = None,
+    seconds: float | None = None,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> tuple[Outcome, ...]:
     """Reads sources; all of them when none is named.
+
+    Args:
+        sources: Their names.
+        listener: Told how it goes.
+        everything: Whether to read all since SINCE once more.
+        memory: What this process knows from its last run.
+        heart: Notes what is being read.
+        seconds: After which to stop in good order; None for no limit.
+        is_ending: Whether the process was asked to end.
 
     Raises:
         SettingsError: A name or a setting makes no sense.
         CannotRunError: The warehouse is in use, or does not take what was read.
     """
+
+    def on_progress(progress: Progress) -> None:
+        if heart is not None:
+            heart.reads(progress.source, progress.domain or "", progress.lane)
+        listener.extracting(progress)
+
     try:
         outcomes = extract(
-            sources, everything=everything, on_progress=listener.extracting
+            sources,
+            everything=everything,
+            seconds=seconds,
+            memory=memory,
+            on_progress=on_progress,
+            is_ending=is_ending,
         )
     except (WarehouseBusyError, LoadError) as error:
         raise CannotRunError(str(error)) from error

@@ -5,7 +5,7 @@ has to wait. Nothing here decides anything.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from tallybook.builds import Build, Finding, Rebuilt
 from tallybook.errors import CannotRunError
 
 if TYPE_CHECKING:
+    from extract.backfills import Backfill
     from extract.pipeline import Outcome, Swept
     from extract.pipeline import Progress as Reading
     from tallybook.doctor import Finding as Diagnosis
@@ -31,7 +32,14 @@ _MOST_ACCOUNTS = 8
 _LONGEST = 160
 """Characters of a message; all of it is in `--json` and in dbt's log."""
 
-_MARKS = {"ok": GOOD, "cut_short": MIND, "failed": BAD, "skipped": IDLE, "refused": BAD}
+_MARKS = {
+    "ok": GOOD,
+    "cut_short": MIND,
+    "failed": BAD,
+    "skipped": IDLE,
+    "cancelled": MIND,
+    "refused": BAD,
+}
 
 
 class Say:
@@ -151,6 +159,25 @@ class Say:
             self._hang(17, f"{mark} {what}", f"{message}\n{advice}".strip())
         else:
             self.line(f"{what}: {message}. {advice}".rstrip(" ."), mark)
+
+    def backfill(self, one: "Backfill") -> None:
+        """How far a backfill has come."""
+        begin, end, cursor = (
+            at(datetime.fromtimestamp(when / 1_000_000, UTC))
+            for when in (one.begin, one.end, one.cursor)
+        )
+        marks = {"read": GOOD, "cancelled": IDLE, "cancelling": MIND}
+        how = {
+            "waiting": "waits for the next tick of `tallybook run`",
+            "running": f"runs, and has come to {cursor}",
+            "cancelling": f"ends at the next page; it has come to {cursor}",
+            "read": "is read",
+            "cancelled": f"was cancelled at {cursor}; what was read is kept",
+        }
+        self.line(
+            f"backfill of {escape(one.source)} from {begin} to {end} {how[one.state]}",
+            marks.get(one.state, MIND),
+        )
 
     def problem(self, error: CannotRunError) -> None:
         """What stopped the command."""

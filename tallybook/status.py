@@ -9,19 +9,28 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import msgspec
 
+from extract.backfills import Backfill, Desk
 from extract.home import now
+from tallybook.backfill import POLLED
 from tallybook.builds import Build, last_build
 from tallybook.errors import CannotRunError
 from tallybook.files import replace_file
+from tallybook.heart import Beat, last_beat
 from tallybook.lock import Holder, RunningError, only_run
 from tallybook.shelf import NAME
 
 _T = TypeVar("_T")
+
+_FEW_FAILURES = 3
+"""Ticks in a row that may fail before it is told."""
+
+_LONGEST_STEP = 6 * 3_600.0
+"""Seconds that a step may take, a first build of years included."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +40,51 @@ class Lane:
     Attributes:
         source, domain, lane: Which one.
         began_at: When it last ran.
+        window_begin: Where it began then.
         cursor: Where it begins next time.
         fetched_through: Everything before this instant was asked for and read.
         lag_seconds: How far that is behind the clock.
-        outcome: How its last run ended: ok, cut_short or failed.
+        outcome: How its last run ended: ok, cut_short, cancelled or failed.
         message: What was to be said about it.
+        running: Whether it reads right now.
+        is_caught_up: Whether it has read again all that latest has passed; then its
+            lag only says how long nothing has happened.
     """
 
     source: str
     domain: str | None
     lane: str
     began_at: datetime | None
+    window_begin: datetime | None
     cursor: datetime | None
     fetched_through: datetime | None
     lag_seconds: float | None
     outcome: str
     message: str
+    running: bool = False
+    is_caught_up: bool = False
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """How late events of a source reached the provider's log in the last week.
+
+    Attributes:
+        source: Its name.
+        found: Events that only the missing lane found.
+        measured: Those of them, and of what looks found, that could be measured.
+        p50, p99, longest: Seconds; of the runs that measured any, the middle one's
+            median, and the greatest.
+        in_last_tenth: Measured events that came in the last tenth of the trust window.
+    """
+
+    source: str
+    found: int
+    measured: int
+    p50: float | None
+    p99: float | None
+    longest: float | None
+    in_last_tenth: int
 
 
 @dataclass(frozen=True)
@@ -103,6 +141,9 @@ class Status:
         dead_letters: By reason.
         unmatched: Events that belong to no known email or recipient, by reason.
         newest: By source.
+        lateness: By source.
+        backfills: The newest one of each source.
+        beat: What the process at work is doing; None if none is.
     """
 
     home: str
@@ -116,6 +157,9 @@ class Status:
     dead_letters: tuple[Count, ...] = ()
     unmatched: tuple[Count, ...] = ()
     newest: tuple[Newest, ...] = ()
+    lateness: tuple[Lateness, ...] = ()
+    backfills: tuple[Backfill, ...] = ()
+    beat: Beat | None = None
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -125,6 +169,17 @@ class Status:
             for lane in self.lanes
             if lane.outcome == "failed"
         ]
+        beat = self.beat
+        if beat and beat.failing_since and beat.failures >= _FEW_FAILURES:
+            troubles.append(
+                f"the last {beat.failures} ticks failed, since "
+                f"{beat.failing_since:%Y-%m-%d %H:%M}"
+            )
+        if beat and (datetime.now(UTC) - beat.since).total_seconds() > _LONGEST_STEP:
+            troubles.append(
+                f"the process at work has been at its step '{beat.step}' since "
+                f"{beat.since:%Y-%m-%d %H:%M}: look at its log"
+            )
         if self.build and not self.build.is_green:
             troubles.append("the last build did not pass, so it was not published")
         if self.problem:
@@ -152,8 +207,15 @@ def status(home: Path) -> Status:
         noted = _noted(home)
         if noted is None:
             raise
-        published_at = _published_at(home) or noted.published_at
-        return replace(noted, running=error.holder, published_at=published_at)
+        beat = error.holder and last_beat(home, error.holder.pid)
+        return replace(
+            noted,
+            running=error.holder,
+            published_at=_published_at(home) or noted.published_at,
+            lanes=tuple(_by_now(lane, beat or None) for lane in noted.lanes),
+            backfills=_backfills(home),
+            beat=beat or None,
+        )
 
 
 def look(home: Path) -> Status:
@@ -179,6 +241,8 @@ def look(home: Path) -> Status:
                 dead_letters=_dead_letters(con),
                 unmatched=_unmatched(con),
                 newest=_newest(con, clock),
+                lateness=_lateness(con),
+                backfills=_backfills(home),
             )
     except duckdb.IOException as error:
         raise CannotRunError(
@@ -224,24 +288,86 @@ def _problem_path(home: Path) -> Path:
 
 
 def _lanes(con: duckdb.DuckDBPyConnection, clock: datetime) -> tuple[Lane, ...]:
-    return tuple(
-        Lane(
-            *(source, domain, lane, began_at, cursor, through),
-            (clock - through).total_seconds() if through else None,
-            *(outcome, message),
-        )
-        for source, domain, lane, began_at, cursor, through, outcome, message in _rows(
+    lanes = [
+        Lane(**row, lag_seconds=_seconds_since(row["fetched_through"], clock))
+        for row in _named(
             con,
             """
             select distinct on (source, domain, lane)
-                source, domain, lane, began_at, cursor,
-                case when outcome = 'ok' then window_end else cursor end,
-                outcome, coalesce(message, '')
+                source, domain, lane, began_at, window_begin, cursor,
+                case when outcome = 'ok' then window_end else cursor end
+                    as fetched_through,
+                outcome, coalesce(message, '') as message
             from raw.lane_runs
             order by source, domain, lane, began_at desc
             """,
         )
+    ]
+    latest = {(one.source, one.domain): one for one in lanes if one.lane == "latest"}
+    return tuple(
+        replace(one, is_caught_up=_has_caught_up(one, latest)) for one in lanes
     )
+
+
+def _has_caught_up(lane: Lane, latest: dict[tuple[str, str | None], Lane]) -> bool:
+    """Whether a missing lane stands where latest began; that goes on from there."""
+    head = latest.get((lane.source, lane.domain))
+    return bool(
+        lane.lane == "missing"
+        and lane.fetched_through
+        and head
+        and head.window_begin
+        and lane.fetched_through >= head.window_begin
+    )
+
+
+def _seconds_since(then: datetime | None, clock: datetime) -> float | None:
+    return (clock - then).total_seconds() if then else None
+
+
+def _by_now(lane: Lane, beat: Beat | None) -> Lane:
+    """A lane as it was noted, with what has become of it since."""
+    lag = (
+        (now() - lane.fetched_through).total_seconds() if lane.fetched_through else None
+    )
+    running = beat is not None and (beat.source, beat.domain, beat.lane) == (
+        lane.source,
+        lane.domain,
+        lane.lane,
+    )
+    return replace(lane, lag_seconds=lag, running=running)
+
+
+def _lateness(con: duckdb.DuckDBPyConnection) -> tuple[Lateness, ...]:
+    columns = _rows(
+        con,
+        "select 1 from duckdb_columns() where schema_name = 'raw'"
+        " and table_name = 'lane_runs' and column_name = 'late'",
+    )
+    if not columns:
+        return ()  # an older warehouse; the next extract adds them
+    return tuple(
+        Lateness(*row)
+        for row in _rows(
+            con,
+            """
+            select
+                source, cast(sum(events) as bigint), cast(sum(late) as bigint),
+                median(lateness_p50), max(lateness_p99), max(lateness_max),
+                cast(sum(late_in_last_tenth) as bigint)
+            from raw.lane_runs
+            where lane = 'missing' and began_at > ?
+            group by source
+            order by source
+            """,
+            datetime.now(UTC) - timedelta(days=7),
+        )
+    )
+
+
+def _backfills(home: Path) -> tuple[Backfill, ...]:
+    found = (Desk(home, source).look() for source in POLLED)
+    return tuple(one for one in found if one)
 
 
 def _changed_at(con: duckdb.DuckDBPyConnection) -> datetime | None:
@@ -300,6 +426,13 @@ def _rows(
         return con.execute(sql, parameters).fetchall()
     except duckdb.CatalogException:
         return []
+
+
+def _named(con: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    """The same, by the names of the columns."""
+    rows = _rows(con, sql)
+    names = [column[0] for column in con.description or []]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _published_at(home: Path) -> datetime | None:

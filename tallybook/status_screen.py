@@ -8,10 +8,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from extract.backfills import Backfill
+from tallybook.heart import Beat
 from tallybook.say import BAD, GOOD, MIND, at, counted, lasting, said, tests, verdict
-from tallybook.status import Count, Lane, Status
+from tallybook.status import Count, Lane, Lateness, Status
 
 _FEW = 4
+_MOST_LANES = 8
 
 
 def show(console: Console, status: Status) -> None:
@@ -30,6 +33,8 @@ def _draw(console: Console, status: Status) -> None:
             f"`tallybook {holder.doing}` is at work (process {holder.pid}, since "
             f"{at(holder.since)}); the figures are of {at(status.as_of)}.",
         )
+        if status.beat:
+            console.print(escape(_doing(status.beat)))
     for trouble in status.troubles:
         console.print(f"{BAD} {escape(trouble)}")
     if not status.troubles:
@@ -44,6 +49,12 @@ def _draw(console: Console, status: Status) -> None:
 
 def _parts(status: Status) -> Iterator[tuple[str, RenderableType]]:
     yield "lanes", _lanes(status.lanes)
+    for backfill in status.backfills:
+        if backfill.state in ("waiting", "running", "cancelling"):
+            yield "backfill", _backfill(backfill)
+    for late in status.lateness:
+        if late.found:
+            yield "late", _late(late)
     yield (
         "newest",
         _lines(f"{one.source} {at(one.occurred_at)}" for one in status.newest),
@@ -61,17 +72,52 @@ def _lanes(lanes: Sequence[Lane]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
-    for lane in lanes:
-        mark = {"ok": GOOD, "cut_short": MIND}.get(lane.outcome, BAD)
+    shown = [lane for lane in lanes if lane.lane != "scheduled" or lane.running]
+    shown.sort(key=lambda lane: (lane.outcome == "ok", not lane.running))
+    for lane in shown[:_MOST_LANES]:
+        mark = {"ok": GOOD, "cut_short": MIND, "cancelled": MIND}.get(lane.outcome, BAD)
         name = "" if lane.lane == "latest" else f" {lane.lane}"
-        behind = "-" if lane.lag_seconds is None else lasting(lane.lag_seconds)
+        running = " (reading)" if lane.running else ""
         table.add_row(
-            f"{mark} {escape(lane.domain or lane.source)}{escape(name)}",
-            f"{behind} behind, at {lane.fetched_through:%m-%d %H:%M}"
-            if lane.fetched_through
-            else "nothing read yet",
+            f"{mark} {escape(lane.domain or lane.source)}{escape(name)}{running}",
+            _behind(lane),
         )
+    if len(shown) > _MOST_LANES:
+        table.add_row(f"and {len(shown) - _MOST_LANES} more", "")
     return table
+
+
+def _behind(lane: Lane) -> str:
+    if lane.is_caught_up:
+        return "caught up"
+    if lane.fetched_through is None or lane.lag_seconds is None:
+        return "nothing read yet"
+    return f"{lasting(lane.lag_seconds)} behind, at {lane.fetched_through:%m-%d %H:%M}"
+
+
+def _backfill(one: Backfill) -> str:
+    begin, end, cursor = (
+        f"{datetime.fromtimestamp(when / 1_000_000, UTC):%m-%d %H:%M}"
+        for when in (one.begin, one.end, one.cursor)
+    )
+    return f"{one.source} {begin} to {end}: {one.state}, at {cursor}"
+
+
+def _late(one: Lateness) -> str:
+    found = f"{counted(one.found, 'event')} found by missing in 7 days"
+    if one.p50 is None or one.longest is None:
+        return found
+    return (
+        f"{found}; sample: {lasting(one.p50)} late, at most {lasting(one.longest)}, "
+        f"{one.in_last_tenth} in the last tenth"
+    )
+
+
+def _doing(beat: Beat) -> str:
+    if beat.step == "wait" and beat.next_at:
+        return f"It waits for its next tick at {beat.next_at:%H:%M:%S}."
+    what = f" {beat.source} {beat.domain} {beat.lane}".rstrip() if beat.source else ""
+    return f"Tick {beat.tick}, since {beat.since:%H:%M:%S}: {beat.step}{what}."
 
 
 def _build(status: Status) -> RenderableType:

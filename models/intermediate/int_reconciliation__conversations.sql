@@ -73,7 +73,8 @@ outcomes_expected as (
         inner join metrics
             on tallied.name = metrics.event_name
 
-        where tallied.has_zone and tallied.conversation_id is not null
+        where tallied.placement = 'placed'
+            and tallied.conversation_id is not null
 
         group by tallied.account_id, tallied.date, tallied.conversation_id
     ) as conversations

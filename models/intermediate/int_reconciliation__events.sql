@@ -2,7 +2,10 @@
 
 {# The raw conversation events of the days to be checked, dated by the engine's
    own zone data. A local date lies within 14 hours before and 12 after the same
-   date of UTC. #}
+   date of UTC.
+
+   Local days are made from 2000 until the end of next year: whatever lies
+   outside of that is a broken clock. #}
 {%- set only_touched = touched_only('ops_reconciliation') %}
 {%- set zone = "coalesce(accounts.reporting_timezone, 'UTC')" %}
 
@@ -64,7 +67,13 @@ located as (
         events.conversation_id,
         events.value,
         events.value_in_business_hours,
-        accounts.account_id is not null as has_zone
+        case
+            when accounts.account_id is null then 'without_zone'
+            when events.created_at < timestamptz '2000-01-01 00:00:00+00'
+                or events.created_at > current_timestamp + interval '1 year'
+                then 'without_day'
+            else 'placed'
+        end as placement
 
     from events
 

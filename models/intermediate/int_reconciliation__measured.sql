@@ -17,7 +17,7 @@ tallied as (
     inner join {{ ref('reporting_metrics') }} as metrics
         on tallied.name = metrics.event_name
 
-    where tallied.has_zone
+    where tallied.placement = 'placed'
         and (
             metrics.counted = 'events'
             or tallied.conversation_id is not null

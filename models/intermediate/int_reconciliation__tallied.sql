@@ -24,7 +24,7 @@ tallied as (
     select
         events.account_id,
         events.date,
-        events.has_zone,
+        events.placement,
         events.name,
         events.user_id,
         events.inbox_id,

@@ -1,14 +1,15 @@
 {{ config(materialized='ephemeral') }}
 
 {# Events that no daily row can hold, counted by the UTC date that they happened
-   on: conversation events whose account has no valid zone, and delivery events
-   of a domain that no account, or more than one, sends from. #}
+   on: conversation events whose account has no valid zone or whose clock was
+   broken, and delivery events of a domain that no account, or more than one,
+   sends from. #}
 with
 
-without_zone as (
+unplaced as (
 
     select
-        'without_zone' as check_name,
+        placement as check_name,
         account_id,
         date,
         'account' as dimension_type,
@@ -18,9 +19,9 @@ without_zone as (
 
     from {{ ref('int_reconciliation__tallied') }}
 
-    where not has_zone
+    where placement <> 'placed'
 
-    group by account_id, date
+    group by placement, account_id, date
 
 ),
 
@@ -66,7 +67,7 @@ without_account as (
 
 unioned as (
 
-    select * from without_zone
+    select * from unplaced
     union all
     select * from without_account
 

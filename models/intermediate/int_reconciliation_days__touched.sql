@@ -22,12 +22,6 @@
 
 with
 
-events as (
-
-    select * from {{ ref('stg_app__reporting_events') }}
-
-),
-
 accounts as (
 
     select * from {{ ref('int_reconciliation__accounts') }}
@@ -46,7 +40,7 @@ built as (
 
     select *
     from {{ already_built(
-        'ops_reconciliation', ['check_name', 'account_id', 'date']
+        'ops_reconciliation', ['status', 'account_id', 'date']
     ) }}
 
 ),
@@ -56,22 +50,22 @@ built as (
 arrived_events as (
 
     select
-        events.account_id,
-        events.created_at
+        account_id,
+        created_at
 
-    from events
+    from {{ ref('stg_app__reporting_events') }}
 
-    where events.load_id in {{ arrived('ops_reconciliation') }}
+    where load_id in {{ arrived('ops_reconciliation') }}
 
     union
 
     select
-        events.account_id,
-        events.created_at
+        account_id,
+        created_at
 
-    from events
+    from {{ ref('stg_app__reporting_events') }}
 
-    where events.account_id in (
+    where account_id in (
             select arrived_accounts.account_id from arrived_accounts
         )
 
@@ -105,19 +99,18 @@ unowned_days as (
 
 ),
 
-{# Accounts that have a zone by now. #}
-placed_days as (
+{# What didn't tally, or had no day: no mart lists a change when that goes. #}
+unsettled_days as (
 
     select
-        built.account_id,
-        built.date
+        account_id,
+        date
 
     from built
 
-    inner join accounts
-        on built.account_id = accounts.account_id
-
-    where built.check_name = 'without_zone'
+    where status in (
+            'differs', 'missing', 'extra', 'without_zone', 'without_day'
+        )
 
 ),
 
@@ -147,7 +140,7 @@ touched as (
     union
     select * from unowned_days
     union
-    select * from placed_days
+    select * from unsettled_days
 
 )
 

@@ -88,21 +88,37 @@ arrived_accounts as (
 
 ),
 
-{# An account that came, or whose zone is no longer the one that its days were
-   drawn in: its whole history, and nobody else's. #}
+{# Of accounts that came or changed: each event that isn't drawn in the zone of
+   now. A build may have drawn some of them before it took the account. #}
 redrawn as (
 
-    select account_id from arrived_accounts
+    select
+        events.created_at,
+        events.event_id
 
-    except
+    from {{ ref('stg_app__reporting_events') }} as events
 
-    select built.account_id
+    inner join arrived_accounts
+        on events.account_id = arrived_accounts.account_id
+
+    left join {{ built }} as built
+        on events.event_id = built.event_id
+        and arrived_accounts.reporting_timezone = built.reporting_timezone
+
+    where built.event_id is null
+
+    union
+
+    select
+        built.created_at,
+        built.event_id
 
     from {{ built }} as built
 
     inner join arrived_accounts
         on built.account_id = arrived_accounts.account_id
-        and built.reporting_timezone = arrived_accounts.reporting_timezone
+        and built.reporting_timezone
+        is distinct from arrived_accounts.reporting_timezone
 
 ),
 
@@ -195,17 +211,7 @@ touched as (
         created_at,
         event_id,
         'another time zone' as reason
-    from {{ ref('stg_app__reporting_events') }}
-    where account_id in (select redrawn.account_id from redrawn)
-
-    union
-
-    select
-        created_at,
-        event_id,
-        'another time zone' as reason
-    from {{ built }} as built
-    where built.account_id in (select redrawn.account_id from redrawn)
+    from redrawn
 
     union
 

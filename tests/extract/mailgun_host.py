@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from extract.home import now
 
 NOON = 1_772_366_400  # 2026-03-01T12:00:00Z
 
@@ -57,6 +60,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     connection: int
+    body: bytes = b""
 
 
 class Host:
@@ -74,14 +78,57 @@ class Host:
         self.script: list[Answer | Callable[[str], Answer]] = []
 
     def pages(self, *pages: Iterable[Any]) -> None:
-        """Serves these pages to whoever asks, and an empty one at the end."""
+        """Serves these pages to the latest lane, and an empty one at the end.
+
+        Whoever asks for a window that ends earlier, the missing lane, gets nothing.
+        """
 
         def serve(path: str) -> Answer:
+            [end] = parse_qs(urlsplit(path).query).get("end", ["inf"])
+            if float(end) < now().timestamp() - 60:
+                return Answer(page(()))
             number = int(path.rpartition("/page-")[2]) if "/page-" in path else 0
             items = pages[number] if number < len(pages) else ()
             return Answer(page(items, f"{self.base_url}/v3/d/events/page-{number + 1}"))
 
         self.script = [serve]
+
+    def log(self, items: list[dict[str, Any]], *, size: int = 2) -> None:
+        """Serves what lies in the window, in pages of this size, like a real log.
+
+        Args:
+            items: Read anew for each answer, so that more may be stored meanwhile.
+            size: Items of a page.
+        """
+
+        def serve(path: str) -> Answer:
+            window, _, offset = path.partition("/page-")[2].partition("-")
+            if not offset:
+                query = parse_qs(urlsplit(path).query)
+                window = f"{query['begin'][0]}to{query['end'][0]}"
+            begin, end = map(float, window.split("to"))
+            start = int(offset or 0)
+            due = sorted(
+                (item for item in items if begin <= item["timestamp"] < end),
+                key=lambda item: float(item["timestamp"]),
+            )
+            domain = path.split("/")[2]
+            following = (
+                f"{self.base_url}/v3/{domain}/events/page-{window}-{start + size}"
+            )
+            return Answer(page(due[start : start + size], following))
+
+        self.script = [serve]
+
+    def windows(self) -> list[tuple[str, float, float]]:
+        """What was asked for: domain, begin and end of each window."""
+        windows = []
+        for request in self.requests:
+            address = urlsplit(request.path)
+            if "begin" in (query := parse_qs(address.query)):
+                begin, end = float(query["begin"][0]), float(query["end"][0])
+                windows.append((address.path.split("/")[2], begin, end))
+        return windows
 
     def answer(self, path: str) -> Answer:
         """The next answer."""
@@ -96,10 +143,13 @@ def running_host() -> Iterator[Host]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
-            host.requests.append(
-                Request(self.path, dict(self.headers), self.client_address[1])
-            )
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers, connection = dict(self.headers), self.client_address[1]
+            host.requests.append(Request(self.path, headers, connection, body))
             answer = host.answer(self.path)
             if answer.reset:
                 linger = struct.pack("ii", 1, 0)

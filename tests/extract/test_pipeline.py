@@ -92,7 +92,7 @@ def test_run_that_is_killed_loses_nothing_and_doubles_nothing(
         (4, 4),
         (3, 3),
     )
-    assert raw.row("select count(*), count(distinct run_id) from lane_runs") == (2, 2)
+    assert raw.row("select count(*), count(distinct run_id) from lane_runs") == (3, 3)
     assert raw.rows("select * from dead_letters") == []
     orphans = "select * from mailgun_events anti join _dlt_loads"
     assert raw.rows(f"{orphans} on load_id = _dlt_load_id") == []
@@ -277,7 +277,7 @@ def test_state_folder_that_was_lost_is_made_again_from_the_warehouse(
     extract(["mailgun"])
     shutil.rmtree(raw.path.parent / "dlt")
 
-    [outcome] = extract(["mailgun"])
+    outcome = extract(["mailgun"])[0]
 
     assert outcome.window_begin == datetime(2026, 3, 1, 12, 0, 9, tzinfo=UTC)
     assert len(raw.ids()) == 10
@@ -349,7 +349,6 @@ def test_unknown_source_is_refused(home: Path) -> None:  # noqa: ARG001
         ("SOURCES__MAILGUN__TRUST_WINDOW", "600", "1800 or more"),
         ("SOURCES__MAILGUN__TRUST_WINDOW", "an hour", "1800 or more"),
         ("SOURCES__MAILGUN__MAX_EVENTS", "0", "1 or more"),
-        ("SOURCES__MAILGUN__API", "logs", "not read yet"),
         ("SOURCES__MAILGUN__API", "v4", "none of Mailgun's"),
         ("SOURCES__MAILGUN__BASE_URL", "https://api.mailgun.net/v3", "host only"),
         ("SOURCES__MAILGUN__BASE_URL", "api.mailgun.net", "host only"),

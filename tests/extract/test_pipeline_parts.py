@@ -1,4 +1,4 @@
-"""The parts that lanes are made of: windows, fetching ahead, looking for repeats."""
+"""The parts that lanes are made of: fetching ahead, looking for repeats."""
 
 import threading
 import time
@@ -6,89 +6,13 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from extract.prefetch import Prefetch
 from extract.repeats import held_dead_letters, held_events
 from extract.tables import DEAD_LETTERS, MAILGUN_EVENTS
-from extract.windows import DAY, SECOND, Reach, Window, latest, stored_cursor
+from extract.windows import DAY, SECOND
 
 NOW = 1_772_366_400 * SECOND
-
-
-def test_first_window_begins_at_since_and_ends_a_minute_ago() -> None:
-    assert latest(NOW, None, NOW - DAY) == (NOW - DAY, NOW - 60 * SECOND)
-
-
-def test_first_window_without_since_is_all_that_the_provider_keeps() -> None:
-    assert latest(NOW, None, None).begin == NOW - 30 * DAY
-
-
-def test_window_begins_where_the_lane_stopped() -> None:
-    assert latest(NOW, NOW - 7, NOW - DAY).begin == NOW - 7
-
-
-@pytest.mark.parametrize(("begin", "empty"), [(59, True), (60, True), (61, False)])
-def test_window_that_ends_before_it_begins_is_empty(begin: int, empty: bool) -> None:
-    window = latest(NOW, NOW - begin * SECOND, None)
-
-    assert window.is_empty is empty
-
-
-@given(
-    events=st.lists(st.integers(0, 20), min_size=1, max_size=12),
-    early=st.integers(0, 11),
-    to=st.integers(0, 11),
-    read=st.integers(0, 5),
-)
-def test_what_lies_behind_the_reach_has_been_read(
-    events: list[int], early: int, to: int, read: int
-) -> None:
-    # Pages of three from a log in order, but for one event that comes too early, as
-    # the last of a page that begins with one that is due.
-    log = sorted(events)
-    log.insert(min(to, early) // 3 * 3 + 2, log.pop(min(early, len(log) - 1)))
-    pages = [log[n : n + 3] for n in range(0, len(log), 3)]
-    reach = Reach(Window(0, 21))
-    for page in pages[:read]:
-        reach.page(page)
-
-    unread = [at for page in pages[read:] for at in page]
-    assert all(at >= reach.through for at in unread)
-
-
-def test_window_that_was_read_to_its_end_reaches_to_its_last_event() -> None:
-    reach = Reach(Window(0, 21))
-    reach.page([1, 9, 5])
-    reach.page([6, 7])
-
-    reach.end()
-
-    assert reach.through == 9
-
-
-def test_events_outside_of_the_window_do_not_count_for_its_reach() -> None:
-    reach = Reach(Window(10, 20))
-
-    reach.page([5, 12, 20, 30])
-    reach.end()
-
-    assert reach.through == 12
-
-
-@pytest.mark.parametrize(
-    ("before", "reach", "cursor"),
-    [
-        (NOW - 2 * DAY, NOW - DAY, NOW - DAY),
-        (NOW - 2 * DAY, NOW - 60 * SECOND, NOW - 3_600 * SECOND),
-        (NOW - 5 * SECOND, NOW - DAY, NOW - 5 * SECOND),
-    ],
-)
-def test_stored_cursor_passes_nothing_that_may_still_be_filling_in(
-    before: int, reach: int, cursor: int
-) -> None:
-    assert stored_cursor(before, reach, NOW, 3_600) == cursor
 
 
 def test_items_come_in_order_and_then_the_error_that_ended_them() -> None:

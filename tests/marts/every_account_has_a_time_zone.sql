@@ -34,6 +34,12 @@ named as (
 
     where account_id is not null and counts_in_delivery
 
+    union
+
+    select account_id from {{ ref('ops_reconciliation') }}
+
+    where status = 'without_zone'
+
 )
 
 select

@@ -286,7 +286,6 @@ def without_times(rows: list[Row]) -> list[Row]:
 # Accounts that a build saw too early
 
 
-@pytest.mark.xfail(strict=True, reason="int_reporting_events__touched, redrawn")
 def test_an_account_whose_load_was_interrupted_is_drawn_once_it_has_committed(
     talked: Warehouse,
 ) -> None:
@@ -301,7 +300,6 @@ def test_an_account_whose_load_was_interrupted_is_drawn_once_it_has_committed(
     assert counts(talked, "cord") == {("2025-11-02", "first_response"): 2}
 
 
-@pytest.mark.xfail(strict=True, reason="int_reporting_events__touched, redrawn")
 def test_an_account_is_redrawn_though_one_of_its_events_was_drawn_anew_already(
     talked: Warehouse,
 ) -> None:
@@ -441,7 +439,6 @@ def test_the_events_that_a_dimension_leaves_out_are_shown(talked: Warehouse) -> 
     }
 
 
-@pytest.mark.xfail(strict=True, reason="int_reconciliation_days__touched")
 @pytest.mark.parametrize(
     "event",
     [

@@ -4,13 +4,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pytest
 from rich.console import Console
 from test_lock import held_by_another
 
+from extract.backfills import Desk
 from tallybook import status as module
 from tallybook.builds import Build, Finding, note
 from tallybook.errors import CannotRunError
+from tallybook.heart import Beat
 from tallybook.lock import RunningError
 from tallybook.status import status
 from tallybook.status_screen import show
@@ -33,11 +36,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             select
                 'mailgun' as source, 'a.example' as domain, 'latest' as lane, *
             from (values
-                (timestamptz '2026-03-01 10:00:00', timestamptz '2026-03-01 10:59:00',
-                 timestamptz '2026-03-01 10:00:00', 'failed', 'no answer'),
-                (timestamptz '2026-03-01 11:00:00', timestamptz '2026-03-01 11:59:00',
-                 timestamptz '2026-03-01 11:10:00', 'ok', '')
-            ) as runs(began_at, window_end, cursor, outcome, message);
+                (timestamptz '2026-03-01 10:00:00', timestamptz '2026-03-01 08:00:00',
+                 timestamptz '2026-03-01 10:59:00', timestamptz '2026-03-01 10:00:00',
+                 'failed', 'no answer'),
+                (timestamptz '2026-03-01 11:00:00', timestamptz '2026-03-01 10:00:00',
+                 timestamptz '2026-03-01 11:59:00', timestamptz '2026-03-01 11:10:00',
+                 'ok', '')
+            ) as runs(began_at, window_begin, window_end, cursor, outcome, message);
             create table raw.dead_letters as
             select 'mailgun' as source, 'missing_id' as reason, received_at
             from (values (now()), (now() - interval 3 day)) as d(received_at);
@@ -79,6 +84,69 @@ def test_a_lane_that_failed_has_read_only_as_far_as_its_cursor(home: Path) -> No
 
     assert found.lanes[0].lag_seconds == 2 * 3600
     assert found.troubles == ("mailgun a.example failed: no answer",)
+
+
+def test_a_missing_lane_that_stands_where_latest_began_has_caught_up(
+    home: Path,
+) -> None:
+    with duckdb.connect(home / "warehouse.duckdb") as con:
+        con.execute(
+            """
+            insert into raw.lane_runs
+            select source, domain, 'missing', began_at,
+                timestamptz '2026-03-01 00:00:00+00', window_begin, window_begin,
+                'ok', ''
+            from raw.lane_runs where outcome = 'ok'
+            """
+        )
+    found = {lane.lane: lane for lane in status(home).lanes}
+
+    assert found["missing"].is_caught_up
+    assert found["missing"].lag_seconds == 2 * 3600
+    assert not found["latest"].is_caught_up
+
+
+def test_while_a_run_reads_the_lane_that_it_reads_is_marked(home: Path) -> None:
+    module.note(home)
+    with held_by_another(home) as other:
+        beat = Beat(
+            other.pid,
+            "extract",
+            datetime.now(UTC),
+            source="mailgun",
+            domain="a.example",
+            lane="latest",
+            failures=4,
+            failing_since=NOON,
+        )
+        (home / "run.json").write_bytes(msgspec.json.encode(beat))
+        found = status(home)
+
+    assert [lane.running for lane in found.lanes] == [True]
+    assert found.troubles == ("the last 4 ticks failed, since 2026-03-01 12:00",)
+
+
+def test_what_another_process_noted_says_nothing_of_this_one(home: Path) -> None:
+    module.note(home)
+    stale = Beat(1, "extract", NOON, failures=9, failing_since=NOON)
+    (home / "run.json").write_bytes(msgspec.json.encode(stale))
+    with held_by_another(home):
+        assert status(home).beat is None
+    assert status(home).troubles == ()
+
+
+def test_a_backfill_is_shown_until_it_is_read(home: Path) -> None:
+    desk = Desk(home, "mailgun")
+    desk.schedule(0, 3_600_000_000)
+    console = Console(width=100)
+    with console.capture() as drawn:
+        show(console, status(home))
+
+    assert "mailgun 01-01 00:00 to 01-01 01:00: waiting" in drawn.get()
+    desk.cancel()
+    with console.capture() as drawn:
+        show(console, status(home))
+    assert "01-01 00:00" not in drawn.get()
 
 
 def test_dead_letters_and_strays_are_counted_by_reason(home: Path) -> None:

@@ -76,8 +76,9 @@ cells as (
         actual,
         coalesce(actual, 0) - coalesce(expected, 0) as difference,
         case
-            when check_name in ('left_out', 'without_zone', 'without_account')
-                then check_name
+            when check_name in (
+                'left_out', 'without_zone', 'without_day', 'without_account'
+            ) then check_name
             when agrees then 'ok'
             when engine_is_older then 'zone_data_differs'
             when actual is null then 'missing'
