@@ -91,6 +91,7 @@ def test_a_late_event_reopens_its_one_day(talked: Warehouse) -> None:
     talked.load(reporting_events=[late])
     build(talked, *REPORTING)
     assert rebuilt(talked) == {("acme", "2011-12-29")}
+    assert talked.work()["fct_reporting_events"] == (1, 0, 1)
     assert counts(talked, "acme")["2011-12-29", "reply_time"] == 1
     assert unchanged(before, written(talked)) == {row[:2] for row in before}
     assert_as_if_built_whole(talked, *REPORTING)
@@ -129,6 +130,18 @@ def test_a_changed_event_reopens_where_it_was_and_where_it_is(
     assert_as_if_built_whole(talked, *REPORTING)
 
 
+def test_of_a_reopened_day_only_the_cells_that_differ_are_written(
+    talked: Warehouse,
+) -> None:
+    before = written(talked)
+    talked.load(reporting_events=[{**REPLY, "value": 61.0}])
+    build(talked, *REPORTING)
+    assert {row for row, _ in before.items() ^ written(talked).items()} == {
+        ("acme", "2025-11-02", "acme", "reply_time"),
+        ("acme", "2025-11-02", "ann", "reply_time"),
+    }
+
+
 def test_a_repeated_event_writes_nothing(talked: Warehouse) -> None:
     held = talked.marts()
     talked.load(reporting_events=EVENTS)
@@ -160,6 +173,7 @@ def test_a_changed_zone_redraws_that_accounts_history_and_no_others(
     build(talked, *REPORTING)
     tomorrow = {("acme", f"2025-11-0{day}") for day in (3, 4, 5)}
     assert rebuilt(talked) == ACME_DAYS | tomorrow
+    assert talked.work()["fct_reporting_events"] == (7, 7, 7)
     assert {day for day, _ in counts(talked, "acme")} == {day for _, day in tomorrow}
     assert counts(talked, "bolt") == bolt
     assert unchanged(before, written(talked)) == {("bolt", "2025-11-02")}
@@ -169,9 +183,11 @@ def test_a_changed_zone_redraws_that_accounts_history_and_no_others(
 def test_an_account_that_only_changed_its_name_is_not_redrawn(
     talked: Warehouse,
 ) -> None:
-    held = talked.marts()
+    ask = "select * from ledger.builds where model like 'fct_reporting%'"
+    before, held = talked.rows(ask), talked.marts()
     talked.load(accounts=[{**ACCOUNTS[0], "name": "Acme Inc."}])
     build(talked, *REPORTING)
+    assert talked.rows(ask) == before
     assert talked.marts() == held
 
 
@@ -200,8 +216,8 @@ def test_events_that_came_before_their_account_are_counted_once_it_is_there(
     build(talked, *REPORTING)
     assert counts(talked, "cord") == {}
     before = written(talked)
-    talked.load(accounts=[{"account_id": "cord", "reporting_timezone": "UTC"}])
-    talked.load_zones(utc_days())
+    cord: Row = {"account_id": "cord", "reporting_timezone": "America/Havana"}
+    talked.load(accounts=[cord])
     build(talked, *REPORTING)
     assert counts(talked, "cord") == {("2025-11-02", "first_response"): 1}
     assert rebuilt(talked) == {("cord", "2025-11-02")}
