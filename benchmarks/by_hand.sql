@@ -23,11 +23,11 @@ parsed as (
 named as (
     select
         p.*,
-        coalesce(nullif(j[3], ''), nullif(j[4], ''),
-            nullif(regexp_extract(
+        case when j[3] <> '' then j[3] when j[4] <> '' then j[4]
+            else nullif(regexp_extract(
                 regexp_replace(j[5], '"(?:[^"\\]|\\.)*"', '', 'g'),
                 '[^\s<>,;"]+@[^\s<>,;"]+'), '')
-        ) as recipient,
+        end as recipient,
         nullif(trim(trim(nullif(j[6], '')), '<>'), '') as message_id,
         coalesce(nullif(j[20], ''), nullif(j[21], '')) as given_email_id,
         try_cast(j[7] as integer) as smtp_code,

@@ -36,7 +36,9 @@
             {% do adapter.drop_relation(existing) %}
         {% endif %}
         {% call statement('main') -%}
-            {{ rebuild_whole(target_relation, compiled_code, changes) }}
+            {{ replace_table(target_relation, compiled_code) }};
+            {#- Whoever made something of its rows is rebuilt as well. #}
+            delete from {{ changes }};
             {{ note_build(
                 "nextval('ledger.change_numbers')", reason, none,
                 0, "(select count(*) from " ~ target_relation ~ ")"

@@ -7,21 +7,16 @@
     {%- set target_relation = this.incorporate(type='view') -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- set name = this.schema ~ '.' ~ this.identifier -%}
+    {%- set made_of = view_made_of(compiled_code) -%}
 
     {{ run_hooks(pre_hooks) }}
-    {#- Outside a transaction: a view that stays needs none. -#}
-    {% call statement('main', fetch_result=True, auto_begin=False) -%}
-        select
-            made_of,
-            made_of in (select made_of from ledger.views where name = '{{ name }}')
-        from ({{ view_checksum(compiled_code) }}) as now (made_of)
-    {%- endcall %}
-    {% set made_of, is_noted = load_result('main').table.rows[0].values() %}
-    {% if not is_noted or existing is none or not existing.is_view %}
+    {% if existing is not none and existing.is_view and schema_at_start().views.get(name) == made_of %}
+        {% do store_result('main', response='as it was') %}
+    {% else %}
         {% if existing is not none and not existing.is_view %}
             {% do adapter.drop_relation(existing) %}
         {% endif %}
-        {% call statement('create_view') -%}
+        {% call statement('main') -%}
             {% if config.get('contract').enforced -%}
                 {{ get_assert_columns_equivalent(compiled_code) }}
             {%- endif %}

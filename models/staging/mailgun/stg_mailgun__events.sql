@@ -61,11 +61,14 @@ renamed as (
         'reason=' || {{ json_field(fields, 'reason') }} as reason_condition,
         'severity=' || {{ json_field(fields, 'severity') }}
             as severity_condition,
-        coalesce(
-            {{ json_field(fields, 'recipient') }},
-            {{ json_field(fields, 'first_recipient') }},
-            {{ first_address(json_field(fields, 'to_header')) }}
-        ) as recipient,
+        {# coalesce() would search the header of every event. #}
+        case
+            when {{ json_field(fields, 'recipient') }} is not null
+                then {{ json_field(fields, 'recipient') }}
+            when {{ json_field(fields, 'first_recipient') }} is not null
+                then {{ json_field(fields, 'first_recipient') }}
+            else {{ first_address(json_field(fields, 'to_header')) }}
+        end as recipient,
         {{ json_field(fields, 'subject') }} as subject,
         {{ json_field(fields, 'url') }} as url,
         {{ json_field(fields, 'enhanced_code') }} as enhanced_code,
