@@ -171,6 +171,7 @@ def test_a_changed_row_of_the_vocabulary_rebuilds_everything_that_it_names(
         "fct_message_events",
         "fct_recipient_status",
         "int_email_recipients__derived",
+        "ops_reconciliation",
     ]
     assert status(settled, "bo@x.example")["queued_at"] is None
     assert days(settled, "bolt") == {
