@@ -1,13 +1,14 @@
 """Only the account-days that something touches are counted again, and rightly."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
+import reporting_worlds
 from proof import PROOF, assert_as_if_built_whole, build
 from talk import (
     ACCOUNTS,
@@ -462,3 +463,22 @@ def test_a_check_goes_with_the_event_that_it_was_about(
     talked.load(reporting_events=[{**moved, "deleted_at": NOW}])
     build(talked)
     assert talked.rows(ask) == held
+
+
+@pytest.mark.xfail(strict=True, reason="int_reconciliation__events, without_day")
+@pytest.mark.parametrize(
+    "instant",
+    [at("1999-06-01T12:00:00"), NOW + timedelta(days=370)],
+    ids=["old", "new"],
+)
+def test_an_event_of_a_broken_clock_tallies_if_its_day_is_loaded(
+    talked: Warehouse, instant: datetime
+) -> None:
+    """As it is: years are loaded with one more at either side."""
+    for days in reporting_worlds.zone_days(
+        ["America/New_York"], [instant.year]
+    ).values():
+        talked.load_zones(days)
+    talked.load(reporting_events=[said("broken clock", "reply_time", instant)])
+    build(talked)
+    assert failures(talked) == {}
