@@ -1,7 +1,8 @@
 {{ config(materialized='ephemeral') }}
 
 {# The accounts whose days can be drawn: their zone is the exact name of an IANA
-   zone. Of the table of days only the names are used here. #}
+   zone. Of the table of days only the names are used here, and how far it
+   reaches. #}
 with
 
 accounts as (
@@ -12,7 +13,14 @@ accounts as (
 
 zones as (
 
-    select distinct timezone from {{ ref('int_local_days') }}
+    select
+        timezone,
+        min(starts_at) as days_begin_at,
+        max(ends_at) as days_end_at
+
+    from {{ ref('int_local_days') }}
+
+    group by timezone
 
 ),
 
@@ -20,7 +28,9 @@ placed as (
 
     select
         accounts.account_id,
-        accounts.reporting_timezone
+        accounts.reporting_timezone,
+        zones.days_begin_at,
+        zones.days_end_at
 
     from accounts
 

@@ -4,8 +4,8 @@
    own zone data. A local date lies within 14 hours before and 12 after the same
    date of UTC.
 
-   Local days are made from 2000 until the end of next year: whatever lies
-   outside of that is a broken clock. #}
+   Local days are made from 2000 until the end of next year, at least: what lies
+   outside and has no day is a broken clock. #}
 {%- set only_touched = touched_only('ops_reconciliation') %}
 {%- set zone = "coalesce(accounts.reporting_timezone, 'UTC')" %}
 
@@ -66,9 +66,14 @@ located as (
         events.value_in_business_hours,
         case
             when accounts.account_id is null then 'without_zone'
-            when events.created_at < timestamptz '2000-01-01 00:00:00+00'
-                or events.created_at > current_timestamp + interval '1 year'
-                then 'without_day'
+            when (
+                    events.created_at < accounts.days_begin_at
+                    and events.created_at < timestamptz '2000-01-01 00:00:00+00'
+                ) or (
+                    events.created_at >= accounts.days_end_at
+                    and events.created_at
+                    > current_timestamp + interval '1 year'
+                ) then 'without_day'
             else 'placed'
         end as placement
 

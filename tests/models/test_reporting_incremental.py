@@ -465,7 +465,6 @@ def test_a_check_goes_with_the_event_that_it_was_about(
     assert talked.rows(ask) == held
 
 
-@pytest.mark.xfail(strict=True, reason="int_reconciliation__events, without_day")
 @pytest.mark.parametrize(
     "instant",
     [at("1999-06-01T12:00:00"), NOW + timedelta(days=370)],
