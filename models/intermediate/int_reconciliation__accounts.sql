@@ -2,7 +2,8 @@
 
 {# The accounts whose days can be drawn: their zone is the exact name of an IANA
    zone. Of the table of days only the names are used here, and how far it
-   reaches. #}
+   reaches: from 2000 until the end of next year, at least. What lies outside
+   and has no day is a broken clock. #}
 with
 
 accounts as (
@@ -15,8 +16,10 @@ zones as (
 
     select
         timezone,
-        min(starts_at) as days_begin_at,
-        max(ends_at) as days_end_at
+        least(min(starts_at), timestamptz '2000-01-01 00:00:00+00')
+            as clocks_begin_at,
+        greatest(max(ends_at), current_timestamp + interval '1 year')
+            as clocks_end_at
 
     from {{ ref('int_local_days') }}
 
@@ -29,8 +32,8 @@ placed as (
     select
         accounts.account_id,
         accounts.reporting_timezone,
-        zones.days_begin_at,
-        zones.days_end_at
+        zones.clocks_begin_at,
+        zones.clocks_end_at
 
     from accounts
 

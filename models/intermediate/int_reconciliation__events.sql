@@ -2,10 +2,7 @@
 
 {# The raw conversation events of the days to be checked, dated by the engine's
    own zone data. A local date lies within 14 hours before and 12 after the same
-   date of UTC.
-
-   Local days are made from 2000 until the end of next year, at least: what lies
-   outside and has no day is a broken clock. #}
+   date of UTC. #}
 {%- set only_touched = touched_only('ops_reconciliation') %}
 {%- set zone = "coalesce(accounts.reporting_timezone, 'UTC')" %}
 
@@ -32,6 +29,7 @@ accounts as (
 
 ),
 
+{% if only_touched -%}
 days as (
 
     select
@@ -46,6 +44,7 @@ days as (
 
 ),
 
+{% endif -%}
 {# The engine's function is slow: it is asked only about the events that may be
    of a day to be checked, and once for each. As an equality the last condition
    would become a key of the join, and be asked about every event. #}
@@ -66,14 +65,8 @@ located as (
         events.value_in_business_hours,
         case
             when accounts.account_id is null then 'without_zone'
-            when (
-                    events.created_at < accounts.days_begin_at
-                    and events.created_at < timestamptz '2000-01-01 00:00:00+00'
-                ) or (
-                    events.created_at >= accounts.days_end_at
-                    and events.created_at
-                    > current_timestamp + interval '1 year'
-                ) then 'without_day'
+            when events.created_at < accounts.clocks_begin_at then 'without_day'
+            when events.created_at >= accounts.clocks_end_at then 'without_day'
             else 'placed'
         end as placement
 
