@@ -144,7 +144,8 @@ touched as (
 
 )
 
-select
+{# Once each: what is null here was built as ''. #}
+select distinct
     coalesce(account_id, '') as account_id,
     date
 

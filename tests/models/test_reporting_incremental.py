@@ -481,3 +481,14 @@ def test_an_event_of_a_broken_clock_tallies_if_its_day_is_loaded(
     talked.load(reporting_events=[said("broken clock", "reply_time", instant)])
     build(talked)
     assert failures(talked) == {}
+
+
+def test_events_of_no_account_are_shown_once_each(talked: Warehouse) -> None:
+    for event_id in ("one", "two"):
+        event = said(event_id, "reply_time", "2025-11-05T12:00:00", None)
+        talked.load(reporting_events=[event])
+        build(talked)
+    (row,) = talked.rows(
+        "select * from marts.ops_reconciliation where status = 'without_zone'"
+    )
+    assert row["expected"] == 2
