@@ -34,7 +34,7 @@ PIPE = 1024 * 1024
 """Bytes that the pipe holds, where the system lets us say so."""
 
 _END = None
-"""Comes after the last item; if it does not, the process was killed."""
+"""Comes after the last item; if it does not, the process ended too early."""
 
 
 class Apart(Generic[T]):
@@ -70,15 +70,15 @@ class Apart(Generic[T]):
         """The items in order; then the error that ended them, if one did.
 
         Raises:
-            ProviderError: As raised there; or the process was killed.
+            ProviderError: As raised there; or the process ended before its last item.
         """
         while True:
             try:
                 item = pickle.load(_stream(self._process.stdout))  # noqa: S301 - our own
             except (EOFError, OSError, pickle.UnpicklingError) as error:
                 raise ProviderError(
-                    "the process that reads was ended from outside "
-                    f"({self._process.wait()}): the next run goes on from here"
+                    "the process that reads ended too early (status "
+                    f"{self._process.wait()}): the next run goes on from here"
                 ) from error
             if item is _END:
                 return
@@ -121,6 +121,7 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM):  # its parent's to obey
         signal.signal(ignored, signal.SIG_IGN)
     told, answers = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr  # nothing that is printed gets among the answers
     try:
         function = pickle.load(told)  # noqa: S301 - from our own parent
         arguments = pickle.load(told)  # noqa: S301
