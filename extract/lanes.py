@@ -32,7 +32,6 @@ from extract.lateness import Lateness
 from extract.prefetch import Prefetch
 from extract.repeats import held_dead_letters, held_events
 from extract.tables import DEAD_LETTERS, LANE_RUNS, MAILGUN_EVENTS, REQUESTS, Table
-from extract.warehouse import ROW_GROUP
 from extract.windows import SECOND, Errand, LaneName, Reach, caught_up, stopped_at
 
 T = TypeVar("T")
@@ -48,6 +47,11 @@ AHEAD = 4 * 1024 * 1024
 
 TOGETHER = 12 * 1024 * 1024
 """Bytes of pages that are compared with the warehouse in one query."""
+
+ROW_GROUP = 122_880
+"""Rows of a row group of DuckDB. An insert that fills one is written to the file at
+once; a smaller one goes to the log first, and is compressed again and again as later
+ones fill the group up. So a part of a long read has at least as many."""
 
 LONGEST_PART = 60.0
 """Seconds after which what was read is loaded, however little it is."""

@@ -20,7 +20,6 @@ import dlt
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.common.configuration.providers import CustomLoaderDocProvider
-from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -43,7 +42,7 @@ from extract.rounds import Memory, Reading, Round, Rules
 from extract.settings import setting, text, variable
 from extract.tables import SOURCE_SETTINGS
 from extract.time_zones import time_zones
-from extract.warehouse import CATALOG, WarehouseBusyError, open_warehouse
+from extract.warehouse import WarehouseBusyError, open_warehouse
 
 __all__ = [
     "LoadError",
@@ -447,12 +446,7 @@ def _pipeline(warehouse: duckdb.DuckDBPyConnection) -> dlt.Pipeline:
     pipeline = dlt.pipeline(
         pipeline_name=NAME,
         pipelines_dir=str(home() / "dlt"),
-        destination=once_only_duckdb(
-            # Its connections are made from this one, but begin in no file.
-            credentials=DuckDbCredentials(
-                warehouse, pragmas=[f"schema = '{CATALOG}.main'"]
-            )
-        ),
+        destination=once_only_duckdb(credentials=warehouse),
         dataset_name=DATASET,
     )
     if not pipeline.default_schema_name:

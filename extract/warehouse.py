@@ -6,7 +6,6 @@ warehouse.duckdb ◀── one connection ◀── dlt, queries for repeats
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import duckdb
 
@@ -20,19 +19,10 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     # One thread inserts in the order of time, by which everything later prunes. Two
     # would each fill row groups of their own, which are then written a second time.
     "threads": 1,
-    # A row group is 50 MB before it is compressed; more waits on disk.
+    # A row group is 150 MB before it is compressed. More waits on disk, which took no
+    # longer with 128 MB than with 160.
     "memory_limit": "128MB",
 }
-
-CATALOG = "warehouse"
-"""What the file is called in statements; dbt's connection calls it by its name, which
-is the same."""
-
-ROW_GROUP = 40_960
-"""Rows of a row group: a third of DuckDB's own number, for a third of the memory while
-one is compressed. An insert that fills one is written to the file at once; a smaller
-one goes to the log first, and is compressed again and again as later ones fill the
-group up. So a part of a long read has as many. Only ATTACH can set it."""
 
 
 class WarehouseBusyError(Exception):
@@ -48,7 +38,7 @@ def open_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """
     path = warehouse_path()
     try:
-        connection = _attached(path)
+        connection = duckdb.connect(str(path), config=_CONFIG)
     except duckdb.IOException as error:
         if "lock" not in str(error):
             raise
@@ -63,19 +53,6 @@ def open_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
-
-
-def _attached(path: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config=_CONFIG)
-    file = str(path).replace("'", "''")
-    try:
-        connection.execute(
-            f"attach '{file}' as {CATALOG} (row_group_size {ROW_GROUP}); use {CATALOG}"
-        )
-    except duckdb.Error:
-        connection.close()
-        raise
-    return connection
 
 
 def _create_tables(connection: duckdb.DuckDBPyConnection) -> None:
