@@ -3,9 +3,8 @@
     python -m benchmarks.extract_mailgun --events 100000
 
 One stand-in serves both, in turn, each in a process of its own, so that peaks of
-memory are its own; those of its children are added. Imports are not timed; opening,
-loading and closing the file are. Both must end with the same events. What is compared
-are medians.
+memory are its own. Imports are not timed; opening, loading and closing the file are.
+Both must end with the same events. What is compared are medians.
 """
 
 import argparse
@@ -15,13 +14,12 @@ import resource
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import ceil
 from pathlib import Path
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import Any
 
 import duckdb
@@ -124,39 +122,14 @@ def table(measured: dict[str, Any]) -> str:
 
 def _child(side: str, host: dict[str, str]) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.extract_mailgun", "--side", side]
-    with subprocess.Popen(  # noqa: S603 - this very file
-        [*command, "--host", json.dumps(host)], stdout=subprocess.PIPE, text=True
-    ) as process:
-        peaks = _peaks(process)
-        written, _ = process.communicate()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    told: dict[str, Any] = json.loads(written)
-    return {**told, "peak_mb": sum(peaks.values()) / 1024}
-
-
-def _peaks(process: "subprocess.Popen[str]") -> dict[int, int]:
-    """The peak of memory of a process and of each child of its, in KiB.
-
-    Asked for until it ends; what a system knows of a child that has ended is no less
-    than what its parent held when it was started, so it is asked while it lives.
-    Shared libraries count for each.
-    """
-    import psutil  # noqa: PLC0415 - the children don't need it
-
-    peaks: dict[int, int] = {}
-    whole = psutil.Process(process.pid)
-    while process.poll() is None:
-        pids = [whole.pid]
-        with suppress(psutil.Error):
-            pids += [child.pid for child in whole.children(recursive=True)]
-        for pid in pids:
-            with suppress(OSError, StopIteration):  # it has just ended
-                status = Path(f"/proc/{pid}/status").read_text().splitlines()
-                line = next(line for line in status if line.startswith("VmHWM"))
-                peaks[pid] = int(line.split()[1])
-        sleep(0.05)
-    return peaks
+    done = subprocess.run(  # noqa: S603 - this very file
+        [*command, "--host", json.dumps(host)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
 
 
 def _summary(count: int, runs: list[dict[str, Any]]) -> dict[str, float]:
@@ -204,6 +177,7 @@ def _measured(begun: float, cpu: float, path: Path, table: str) -> dict[str, Any
     found = {
         "seconds": perf_counter() - begun,
         "cpu_seconds": _cpu() - cpu,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "file_mb": path.stat().st_size / 1e6,
     }
     with duckdb.connect(str(path), read_only=True) as connection:
@@ -212,14 +186,8 @@ def _measured(begun: float, cpu: float, path: Path, table: str) -> dict[str, Any
 
 
 def _cpu() -> float:
-    return sum(used.ru_utime + used.ru_stime for used in _usage())
-
-
-def _usage() -> list[resource.struct_rusage]:
-    """Of this process and of the children that it has waited for."""
-    return list(
-        map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 SIDES = {

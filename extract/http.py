@@ -54,10 +54,6 @@ class NotUnderstoodError(ProviderError):
         super().__init__(message)
         self.body = body
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, bytes]]:
-        """How it is sent from one process to another."""
-        return type(self), (str(self), self.body)
-
 
 @dataclass(frozen=True)
 class Patience:
@@ -87,10 +83,6 @@ class Client:
         user: For basic auth.
         password: For basic auth; goes to this host only and into no message.
         patience: How long to go on trying; None for `PATIENCE`.
-
-    Attributes:
-        base_url: As given, without a slash at its end.
-        on_close: Called when it is closed.
     """
 
     def __init__(
@@ -102,9 +94,7 @@ class Client:
     ) -> None:
         """Opens nothing yet."""
         self.base_url = base_url.rstrip("/")
-        self.on_close: list[Callable[[], None]] = []
         self._patience = patience or PATIENCE
-        self._made_of = base_url, user, password, self._patience
         self._closed = threading.Event()
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._pool = urllib3.PoolManager(
@@ -201,13 +191,7 @@ class Client:
     def close(self) -> None:
         """Lets go of the connections, and ends waits of other threads."""
         self._closed.set()
-        for call in self.on_close:
-            call()
         self._pool.clear()
-
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str, Patience]]:
-        """How it is sent to another process, where it opens connections of its own."""
-        return type(self), self._made_of
 
     def __enter__(self) -> Self:
         """The client itself."""

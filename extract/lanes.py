@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
-from time import monotonic
+from time import monotonic, time_ns
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -26,7 +26,6 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract.decode import DeadLetter, Events, Page, as_text, dead_letter_key
-from extract.fetched import Fetched, clock
 from extract.http import NotUnderstoodError, ProviderError
 from extract.lateness import Lateness
 from extract.prefetch import Prefetch
@@ -90,6 +89,23 @@ class Tally:
             setattr(self, name, getattr(self, name) + count)
         elif name not in _KNOWN:
             self.unhandled += count
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A page with the keys of its events.
+
+    Attributes:
+        received_at: Microseconds since the epoch, by the real clock.
+        size: Bytes of its body.
+        page: What was read.
+        keys: Event keys, in the order of the page's events.
+    """
+
+    received_at: int
+    size: int
+    page: Page
+    keys: list[str]
 
 
 @dataclass
@@ -428,6 +444,11 @@ def _texts(bodies: Sequence[bytes]) -> pa.Array:
     ends = array("i", accumulate(map(len, bodies), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(bodies))]
     return pa.Array.from_buffers(pa.string(), len(bodies), buffers)
+
+
+def clock() -> int:
+    """The real time, microseconds since the epoch."""
+    return time_ns() // 1_000
 
 
 def _new(keys: Sequence[str], held: set[str], seen: set[str]) -> Sequence[int]:

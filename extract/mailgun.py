@@ -1,15 +1,17 @@
 """Mailgun's events, polled over HTTP.
 
-    mailgun_pages ──▶ pages with keys ──▶ lanes ──▶ round ──▶ packages of dlt
+    window ──▶ GET /v3/{domain}/events ──▶ page ──▶ next page ──▶ … ──▶ empty page
+                                             ╰──▶ events, keys, dead letters
 
-Only `mailgun_pages` knows how Mailgun is asked; what is done with a page is in `lanes`.
-The Logs API, which is to replace this one, is asked in `mailgun_logs`.
+Only `pages` knows how Mailgun is asked; what is done with a page is in `lanes`. The
+Logs API, which is to replace this one, is asked in `mailgun_logs`.
 """
 
 import gc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import dlt
@@ -18,16 +20,23 @@ from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
 from extract import mailgun_logs
-from extract.decode import outline
-from extract.fetched import clock
+from extract.decode import Outline, Page, PageReader, Shape, outline
 from extract.http import Client, Patience, ProviderError
-from extract.mailgun_settings import SOURCE, MailgunSettings
+from extract.lanes import Fetched, clock
+from extract.mailgun_settings import SOURCE, Api, MailgunSettings
+from extract.prefetch import Prefetch
 from extract.rounds import Round
 from extract.stands import Stands
 from extract.tables import SOURCE_SETTINGS, TABLES
+from extract.windows import DAY, PAGE, SECOND, Window
+
+SHAPE = Shape("id", "event", "timestamp", "severity")
 
 RESOURCE = "events"
 """Name of the resource, under which its state is kept."""
+
+AHEAD = 2 * 1024 * 1024
+"""Bytes of pages that wait to be decoded."""
 
 USER = "api"
 """Mailgun's name for whoever has a key."""
@@ -85,6 +94,107 @@ def stands(state: Mapping[str, Any]) -> Stands:
     return Stands.of(source.get("resources", {}).get(RESOURCE, {}))
 
 
+def pages(
+    client: Client, domain: str, window: Window, latest: int, api: Api = "events"
+) -> Iterator[Fetched]:
+    """A window's pages, in the order of time.
+
+    The next page is asked for as soon as its address is known, by a thread of its own;
+    so the provider works while the page before is decoded.
+
+    Args:
+        client: Asks the domain's host.
+        domain: Whose events, in lower case.
+        window: What to read.
+        latest: Greatest plausible instant, microseconds since the epoch.
+        api: Which of Mailgun's APIs to ask.
+
+    Yields:
+        Pages with at least one item.
+
+    Raises:
+        NotUnderstoodError: The host answers with something that is no page.
+        ProviderError: The host refuses, can't be reached, or goes in circles.
+    """
+    reader = PageReader(SHAPE if api == "events" else mailgun_logs.SHAPE)
+    key = EventKeys(domain)
+    answers = (_answers if api == "events" else _logs)(client, domain, window)
+    with Prefetch(answers, lambda answer: len(answer.outline.page), AHEAD) as fetched:
+        for received_at, outlined in fetched:
+            page = reader.read(outlined, latest)
+            yield Fetched(received_at, len(outlined.page), page, key.of(page))
+
+
+class _Answer(NamedTuple):
+    """A page as it came."""
+
+    received_at: int
+    outline: Outline
+
+
+def _logs(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
+    """The pages of the Logs API as they come."""
+    for received_at, page in mailgun_logs.answers(
+        client, domain, window, lambda _: clock()
+    ):
+        yield _Answer(received_at, page)
+
+
+def _answers(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
+    """The pages as they come; no more of them is looked at than where they lead."""
+
+    def understand(body: bytes) -> _Answer:
+        return _Answer(clock(), outline(body))
+
+    visited: set[str] = set()
+    answer = client.get(
+        f"/v3/{quote(domain, safe='')}/events",
+        understand,
+        {
+            "begin": _seconds(window.begin),
+            "end": _seconds(window.end),
+            "ascending": "yes",
+            "limit": str(PAGE),
+        },
+    )
+    while answer.outline.bodies:
+        yield answer
+        address = answer.outline.next_page
+        if address is None:
+            return
+        if address in visited:
+            raise ProviderError(
+                f"{client.base_url} leads from page to page in a circle: "
+                "the next run goes on from here; if it stays so, tell the provider"
+            )
+        visited.add(address)
+        answer = client.get(address, understand)
+
+
+class EventKeys:
+    """Makes event keys: an id of Mailgun's is unique within a UTC day only.
+
+    Args:
+        domain: In lower case.
+    """
+
+    def __init__(self, domain: str) -> None:
+        """Knows no day yet."""
+        self._domain = domain
+        self._prefixes: dict[int, str] = {}
+
+    def of(self, page: Page) -> list[str]:
+        """The keys of a page's events, in their order."""
+        days = [at // DAY for at in page.events.occurred_at]
+        for day in set(days).difference(self._prefixes):
+            date = datetime.fromtimestamp(day * DAY // SECOND, UTC).date()
+            self._prefixes[day] = f"{SOURCE}:{self._domain}:{date.isoformat()}:"
+        return [
+            self._prefixes[day] + event_id
+            for day, event_id in zip(days, page.events.ids, strict=True)
+        ]
+
+
 @dataclass(frozen=True)
 class Check:
     """Whether a domain's events can be read.
@@ -125,3 +235,7 @@ def _check(settings: MailgunSettings, domain: str, base_url: str) -> Check:
         except ProviderError as error:
             return Check(domain, base_url, ok=False, message=str(error))
     return Check(domain, base_url, ok=True, message="events can be read")
+
+
+def _seconds(at: int) -> str:
+    return f"{at // SECOND}.{at % SECOND:06d}"

@@ -13,8 +13,7 @@ from email.utils import format_datetime
 from typing import Any, TypeVar
 
 from extract.decode import Outline, Shape, outline
-from extract.http import Client
-from extract.trail import Trail
+from extract.http import Client, ProviderError
 from extract.windows import PAGE, SECOND, Window
 
 SHAPE = Shape("id", "event", "@timestamp", "severity", is_iso=True)
@@ -25,11 +24,7 @@ T = TypeVar("T")
 
 
 def answers(
-    client: Client,
-    domain: str,
-    window: Window,
-    understand: Callable[[Outline], T],
-    trail: Trail,
+    client: Client, domain: str, window: Window, understand: Callable[[Outline], T]
 ) -> Iterator[tuple[T, Outline]]:
     """The pages as they come.
 
@@ -38,7 +33,6 @@ def answers(
         domain: Whose events, in lower case.
         window: What to read.
         understand: Makes something of a page as soon as it has come.
-        trail: Where to begin; kept up to date.
 
     Yields:
         What was made of a page with at least one item, and the page.
@@ -53,14 +47,21 @@ def answers(
         page = outline(body, "pagination")
         return understand(page), page
 
-    while trail.goes_on(client.base_url):
-        if trail.following:
-            asked["pagination"]["token"] = trail.following
-        made, page = client.post(PATH, read, asked)
-        if not page.bodies:
-            return
-        trail.leads_to(page.next_page)
+    visited: set[str] = set()
+    made, page = client.post(PATH, read, asked)
+    while page.bodies:
         yield made, page
+        token = page.next_page
+        if not token:
+            return
+        if token in visited:
+            raise ProviderError(
+                f"{client.base_url} leads from page to page in a circle: "
+                "the next run goes on from here; if it stays so, tell the provider"
+            )
+        visited.add(token)
+        asked["pagination"]["token"] = token
+        made, page = client.post(PATH, read, asked)
 
 
 def check(client: Client, domain: str, now: int) -> None:

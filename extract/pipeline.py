@@ -23,16 +23,15 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from extract import app_tables, mailgun, mailgun_pages, windows
+from extract import app_tables, mailgun, windows
 from extract.app import app
 from extract.app_locations import Period
 from extract.app_sweep import Swept, app_sweep
 from extract.backfills import Desk
 from extract.destination import once_only_duckdb
-from extract.fetched import clock
 from extract.home import SettingsError, home, now
 from extract.http import Client
-from extract.lanes import Ended, Lane
+from extract.lanes import Ended, Lane, clock
 from extract.mailgun_settings import SOURCE as MAILGUN
 from extract.mailgun_settings import (
     NotConfiguredError,
@@ -337,7 +336,7 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
                 stands=mailgun.stands(run.pipeline.state),
                 memory=run.memory,
                 desk=Desk(home(), MAILGUN),
-                pages=lambda domain, window: mailgun_pages.pages(
+                pages=lambda domain, window: mailgun.pages(
                     clients[hosts[domain]], domain, window, plausible, settings.api
                 ),
                 warehouse=run.warehouse,

@@ -18,8 +18,7 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract.backfills import Backfill, Desk
-from extract.fetched import Fetched
-from extract.lanes import Ended, Halt, Lane
+from extract.lanes import Ended, Fetched, Halt, Lane
 from extract.lateness import Lateness
 from extract.stands import Stands
 from extract.tables import Table
