@@ -151,10 +151,16 @@ def _node(result: "RunResult") -> _Node:
         finding=Finding(
             name=result.node.name,
             kind=str(result.node.resource_type),
-            message=(result.message or "").strip(),
+            message=_message(result),
             rows=result.failures,
         ),
     )
+
+
+def _message(result: "RunResult") -> str:
+    """What a finding means and what to do, where a test says so; else dbt's words."""
+    described = getattr(result.node, "description", "") if result.failures else ""
+    return (described or result.message or "").strip()
 
 
 def _counting(on_progress: Progress) -> "Callable[[EventMsg], None]":

@@ -243,8 +243,9 @@ def _where_next(say: Say, path: Path, seconds: float) -> None:
     for what, how in (
         ("the file", str(path)),
         ("open it", f"duckdb -readonly {path}"),
-        ("what is in it", "from duckdb_tables() select table_name, comment;"),
+        ("what is in it", "show all tables;"),
         ("its columns", "from duckdb_columns() where schema_name = 'marts';"),
+        ("its state", f"TALLYBOOK_HOME={path.parent.parent} tallybook status"),
         ("your own mail", "`tallybook doctor` says what to set"),
         ("how it works", "README.md and docs/"),
     ):

@@ -29,7 +29,7 @@ GOOD, MIND, BAD, IDLE = "[green]✓[/]", "[yellow]![/]", "[red]✗[/]", "[dim]-[
 
 _MOST_ACCOUNTS = 8
 
-_LONGEST = 160
+_LONGEST = 240
 """Characters of a message; all of it is in `--json` and in dbt's log."""
 
 _MARKS = {
@@ -158,7 +158,7 @@ class Say:
         if self.console.is_terminal:
             self._hang(17, f"{mark} {what}", f"{message}\n{advice}".strip())
         else:
-            self.line(f"{what}: {message}. {advice}".rstrip(" ."), mark)
+            self.line(f"{what}: {message.rstrip('.')}. {advice}".rstrip(" ."), mark)
 
     def backfill(self, one: "Backfill") -> None:
         """How far a backfill has come."""
@@ -262,8 +262,10 @@ def said(finding: Finding) -> str:
     """A test or model that did not come out well, on one line."""
     message = " ".join(finding.message.split())
     if finding.rows:
-        # dbt says "Got 3 results, configured to warn if != 0".
-        message = f"{counted(finding.rows, 'row')}, {message.partition(', ')[2]}"
+        # Where a test doesn't say what it means, dbt says "Got 3 results, configured
+        # to warn if != 0".
+        told = message.partition(", ")[2] if message.startswith("Got ") else message
+        message = f"{counted(finding.rows, 'row')}. {told}"
     return escape(f"{finding.name}: {shorten(message, _LONGEST, placeholder=' …')}")
 
 

@@ -33,6 +33,10 @@ _LONGEST_STEP = 6 * 3_600.0
 """Seconds that a step may take, a first build of years included."""
 
 
+_LONGEST_SILENCE = timedelta(days=1)
+"""After which somebody should look whether anything still runs at all."""
+
+
 @dataclass(frozen=True)
 class Lane:
     """A fetch lane and how far it has come.
@@ -169,6 +173,12 @@ class Status:
             for lane in self.lanes
             if lane.outcome == "failed"
         ]
+        began = [lane.began_at for lane in self.lanes if lane.began_at]
+        if began and now() - max(began) > _LONGEST_SILENCE:
+            troubles.append(
+                f"nothing was read since {max(began):%Y-%m-%d %H:%M}: is the service "
+                "or timer that runs `tallybook run` alive?"
+            )
         beat = self.beat
         if beat and beat.failing_since and beat.failures >= _FEW_FAILURES:
             troubles.append(
@@ -295,8 +305,13 @@ def _lanes(con: duckdb.DuckDBPyConnection, clock: datetime) -> tuple[Lane, ...]:
             """
             select distinct on (source, domain, lane)
                 source, domain, lane, began_at, window_begin, cursor,
-                case when outcome = 'ok' then window_end else cursor end
-                    as fetched_through,
+                case
+                    when outcome = 'ok' then window_end
+                    when lane = 'scheduled' then cursor
+                    else greatest(cursor, max_by(window_end, began_at)
+                        filter (where outcome = 'ok')
+                        over (partition by source, domain, lane))
+                end as fetched_through,
                 outcome, coalesce(message, '') as message
             from raw.lane_runs
             order by source, domain, lane, began_at desc

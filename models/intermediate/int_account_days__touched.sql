@@ -6,6 +6,8 @@
     },
 ) }}
 
+{%- do check_local_days() %}
+
 with
 
 changed_events as (
@@ -149,6 +151,23 @@ loaded_days as (
 
 ),
 
+{# Dates that newer tzdata doesn't have any more. #}
+vanished_days as (
+
+    select
+        built.account_id,
+        built.date
+
+    from built
+
+    left join local_days
+        on built.reporting_timezone = local_days.timezone
+        and built.date = local_days.local_date
+
+    where local_days.timezone is null
+
+),
+
 asked_for as (
 
     select * from {{ requested_days('fct_delivery_daily') }}
@@ -184,6 +203,13 @@ touched as (
         *,
         'new time zone data' as reason
     from loaded_days
+
+    union
+
+    select
+        *,
+        'new time zone data' as reason
+    from vanished_days
 
     union
 

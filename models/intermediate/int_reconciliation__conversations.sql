@@ -1,42 +1,82 @@
 {{ config(materialized='ephemeral') }}
 
-{# How many conversations each day has in fct_handoff_conversations and
-   fct_conversation_outcomes, against the raw events. #}
+{# Which conversations each day has in fct_handoff_conversations and
+   fct_conversation_outcomes, against the raw events: how many of those that
+   there should be are there, and how many more. #}
+{%- set dimensions = {
+    'account': 'account_id', 'agent': 'user_id', 'inbox': 'inbox_id',
+} %}
+{%- set cell = [
+    'check_name', 'account_id', 'date', 'dimension_type', 'dimension_id',
+    'metric',
+] %}
+
 with
 
 tallied as (
 
-    select * from {{ ref('int_reconciliation__tallied') }}
+    select
+        tallied.*,
+        metrics.metric = 'bot_handoffs_count' as is_handoff
+
+    from {{ ref('int_reconciliation__tallied') }} as tallied
+
+    inner join {{ ref('reporting_metrics') }} as metrics
+        on tallied.name = metrics.event_name
+
+    where tallied.placement = 'placed'
+        and tallied.conversation_id is not null
+        and metrics.metric in ('bot_resolutions_count', 'bot_handoffs_count')
 
 ),
 
-metrics as (
+expected as (
 
-    select * from {{ ref('reporting_metrics') }}
-    where metric in ('bot_resolutions_count', 'bot_handoffs_count')
+    {%- for dimension, id in dimensions.items() %}
 
-),
+    select distinct
+        'handoff_conversations' as check_name,
+        account_id,
+        date,
+        '{{ dimension }}' as dimension_type,
+        {{ id }} as dimension_id,
+        'bot_handoffs_count' as metric,
+        conversation_id
 
-handoffs_expected as (
+    from tallied
+
+    where is_handoff
+        and {{ id }} is not null
+
+    union all
+    {%- endfor %}
 
     select
-        *,
-        count as conversations
+        'conversation_outcomes' as check_name,
+        account_id,
+        date,
+        'account' as dimension_type,
+        account_id as dimension_id,
+        case when bool_or(is_handoff) then 'handed_off' else 'bot_resolved' end
+            as metric,
+        conversation_id
 
-    from {{ ref('int_reconciliation__measured') }}
+    from tallied
 
-    where metric = 'bot_handoffs_count' and dimension_id is not null
+    group by account_id, date, conversation_id
 
 ),
 
-handoffs_built as (
+built as (
 
     select
+        'handoff_conversations' as check_name,
         account_id,
         date,
         dimension_type,
         dimension_id,
-        count(*) as conversations
+        'bot_handoffs_count' as metric,
+        conversation_id
 
     from {{ ref('fct_handoff_conversations') }}
 
@@ -46,50 +86,16 @@ handoffs_built as (
         ['account_id', 'date'],
     ) }}
 
-    group by account_id, date, dimension_type, dimension_id
-
-),
-
-outcomes_expected as (
+    union all
 
     select
+        'conversation_outcomes' as check_name,
         account_id,
         date,
-        outcome,
-        count(*) as conversations
-
-    from (
-        select
-            tallied.account_id,
-            tallied.date,
-            tallied.conversation_id,
-            case max(metrics.metric = 'bot_handoffs_count')
-                when true then 'handed_off'
-                else 'bot_resolved'
-            end as outcome
-
-        from tallied
-
-        inner join metrics
-            on tallied.name = metrics.event_name
-
-        where tallied.placement = 'placed'
-            and tallied.conversation_id is not null
-
-        group by tallied.account_id, tallied.date, tallied.conversation_id
-    ) as conversations
-
-    group by account_id, date, outcome
-
-),
-
-outcomes_built as (
-
-    select
-        account_id,
-        date,
-        outcome,
-        count(*) as conversations
+        'account' as dimension_type,
+        account_id as dimension_id,
+        outcome as metric,
+        conversation_id
 
     from {{ ref('fct_conversation_outcomes') }}
 
@@ -99,54 +105,55 @@ outcomes_built as (
         ['account_id', 'date'],
     ) }}
 
-    group by account_id, date, outcome
+),
+
+compared as (
+
+    select
+        {%- for column in cell %}
+        coalesce(expected.{{ column }}, built.{{ column }}) as {{ column }},
+        {%- endfor %}
+        expected.conversation_id is not null as is_expected,
+        built.conversation_id is not null as is_built
+
+    from expected
+
+    full outer join built
+        on expected.conversation_id = built.conversation_id
+        {%- for column in cell %}
+        and expected.{{ column }} = built.{{ column }}
+        {%- endfor %}
 
 ),
 
 checks as (
 
     select
-        'handoff_conversations' as check_name,
-        {%- for column in [
-            'account_id', 'date', 'dimension_type', 'dimension_id',
-        ] %}
-        coalesce(handoffs_expected.{{ column }}, handoffs_built.{{ column }})
-            as {{ column }},
-        {%- endfor %}
-        'bot_handoffs_count' as metric,
+        {{ cell | join(', ') }},
         'conversations' as measure,
-        cast(handoffs_expected.conversations as double) as expected,
-        cast(handoffs_built.conversations as double) as actual
+        cast(count(*) filter (where is_expected) as double) as expected,
+        cast(count(*) filter (where is_built and is_expected) as double)
+            as actual
 
-    from handoffs_expected
+    from compared
 
-    full outer join handoffs_built
-        on handoffs_expected.account_id = handoffs_built.account_id
-        and handoffs_expected.date = handoffs_built.date
-        and handoffs_expected.dimension_type = handoffs_built.dimension_type
-        and handoffs_expected.dimension_id = handoffs_built.dimension_id
+    group by {{ cell | join(', ') }}
+
+    having count(*) filter (where is_expected) > 0
 
     union all
 
     select
-        'conversation_outcomes' as check_name,
-        coalesce(outcomes_expected.account_id, outcomes_built.account_id)
-            as account_id,
-        coalesce(outcomes_expected.date, outcomes_built.date) as date,
-        'account' as dimension_type,
-        coalesce(outcomes_expected.account_id, outcomes_built.account_id)
-            as dimension_id,
-        coalesce(outcomes_expected.outcome, outcomes_built.outcome) as metric,
-        'conversations' as measure,
-        cast(outcomes_expected.conversations as double) as expected,
-        cast(outcomes_built.conversations as double) as actual
+        {{ cell | join(', ') }},
+        'other conversations' as measure,
+        cast(0 as double) as expected,
+        cast(count(*) as double) as actual
 
-    from outcomes_expected
+    from compared
 
-    full outer join outcomes_built
-        on outcomes_expected.account_id = outcomes_built.account_id
-        and outcomes_expected.date = outcomes_built.date
-        and outcomes_expected.outcome = outcomes_built.outcome
+    where not is_expected
+
+    group by {{ cell | join(', ') }}
 
 )
 

@@ -16,10 +16,33 @@ events as (
 
     select * from {{ ref('stg_app__reporting_events') }}
 
-    where not is_deleted
+    where created_at is not null
         and {{ in_stretch('created_at', first, last, east='14', west='12') }}
-    {{- '\n\n    union all' if not loop.last }}
+
+    union all
     {%- endfor %}
+
+    select * from {{ ref('stg_app__reporting_events') }}
+
+    where created_at is null
+
+),
+
+dated as (
+
+    select
+        account_id,
+        coalesce(created_at, {{ never() }}) as created_at,
+        name,
+        user_id,
+        inbox_id,
+        conversation_id,
+        value,
+        value_in_business_hours
+
+    from events
+
+    where not is_deleted
 
 ),
 
@@ -51,38 +74,38 @@ days as (
 located as (
 
     select
-        coalesce(events.account_id, '') as account_id,
+        coalesce(dated.account_id, '') as account_id,
         {% if only_touched -%}
         days.date,
         {%- else -%}
-        {{ engine_local_date('events.created_at', zone) }} as date,
+        {{ engine_local_date('dated.created_at', zone) }} as date,
         {%- endif %}
-        events.name,
-        events.user_id,
-        events.inbox_id,
-        events.conversation_id,
-        events.value,
-        events.value_in_business_hours,
+        dated.name,
+        dated.user_id,
+        dated.inbox_id,
+        dated.conversation_id,
+        dated.value,
+        dated.value_in_business_hours,
         case
             when accounts.account_id is null then 'without_zone'
-            when events.created_at < accounts.clocks_begin_at then 'without_day'
-            when events.created_at >= accounts.clocks_end_at then 'without_day'
+            when dated.created_at < accounts.clocks_begin_at then 'without_day'
+            when dated.created_at >= accounts.clocks_end_at then 'without_day'
             else 'placed'
         end as placement
 
-    from events
+    from dated
 
     left join accounts
-        on events.account_id = accounts.account_id
+        on dated.account_id = accounts.account_id
 
     {%- if only_touched %}
 
     inner join days
-        on coalesce(events.account_id, '') = days.account_id
-        and events.created_at >= days.about_midnight - interval '4 hours'
-        and events.created_at < days.about_midnight + interval '30 hours'
+        on coalesce(dated.account_id, '') = days.account_id
+        and dated.created_at >= days.about_midnight - interval '4 hours'
+        and dated.created_at < days.about_midnight + interval '30 hours'
 
-    where {{ engine_local_date('events.created_at', zone) }} - days.date = 0
+    where {{ engine_local_date('dated.created_at', zone) }} - days.date = 0
     {%- endif %}
 
 )

@@ -76,7 +76,7 @@ arrived_days as (
     select
         arrived_events.account_id,
         {{ engine_local_date(
-            'arrived_events.created_at',
+            "coalesce(arrived_events.created_at, " ~ never() ~ ")",
             "coalesce(accounts.reporting_timezone, 'UTC')",
         ) }} as date
 

@@ -5,6 +5,7 @@
     },
 ) }}
 
+{%- do check_local_days() %}
 {%- set days_began = run_query(
     "select min(starts_at), max(ends_at) from " ~ ref('int_local_days')
     ~ " where load_id in " ~ arrived('fct_reporting_events')

@@ -102,7 +102,7 @@ def test_a_build_says_which_groups_and_days_and_why() -> None:
         "    fct_days    2 groups touched: +1,200 -1 rows  2026-03-01 to 2026-03-02",
         "    fct_status  whole, 1 row (first build)",
         "! 1 test passed, 1 warned",
-        "  ! few_strays: 3 rows, configured to warn if >2",
+        "  ! few_strays: 3 rows. configured to warn if >2",
     ]
 
 

@@ -16,7 +16,10 @@ numbered as (
             partition by source_name, domain, lane
             order by began_at desc, run_id desc
         ) as age,
-        max(began_at) over () as newest_began_at
+        max(began_at) over () as newest_began_at,
+        max_by(window_end, began_at) filter (where outcome = 'ok') over (
+            partition by source_name, domain, lane
+        ) as last_read_through
 
     from runs
 
@@ -51,12 +54,17 @@ of_a_week as (
 
 ),
 
+{# A run that fails doesn't undo what earlier ones have read. Each backfill is a
+   range of its own. #}
 newest as (
 
     select
         *,
-        case when outcome = 'ok' then window_end else cursor end
-            as fetched_through
+        case
+            when outcome = 'ok' then window_end
+            when lane = 'scheduled' then cursor
+            else greatest(cursor, last_read_through)
+        end as fetched_through
 
     from numbered
 

@@ -39,14 +39,17 @@ zone_lags as (
 
 ),
 
-{# Sums are compared as doubles are: to 1e-9 of the greater one. #}
+{# Sums are compared as doubles are: to 1e-9 of the greater one, and where they
+   cancel out, to 1e-9 seconds. #}
 judged as (
 
     select
         checked.*,
         coalesce(
             abs(checked.expected - checked.actual)
-            <= 1e-9 * greatest(abs(checked.expected), abs(checked.actual)),
+            <= 1e-9 * greatest(
+                abs(checked.expected), abs(checked.actual), 1.0
+            ),
             false
         ) as agrees,
         checked.check_name in (
