@@ -6,7 +6,8 @@
 `whole`: `dbt run --full-refresh` of the rollups and all that they are made of, against
 one statement by hand that asks the engine for each date; 20 accounts in 20 zones over a
 year, the cells compared. `tick`: 250,000 events a day; 300 new ones, 3 % of them up to
-40 days old, then every model of conversation events with its reconciliation.
+40 days old, then every model of conversation events; with --check, the reconciliation
+of the days that they touch as well.
 """
 
 import argparse
@@ -53,11 +54,13 @@ def main() -> None:
     parser.add_argument("--events", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--folder", help="where the warehouses are made")
+    parser.add_argument("--check", action="store_true", help="reconcile in each tick")
     options = parser.parse_args()
+    selected = [*ALL, *(["+ops_reconciliation"] if options.check else [])]
     rows = [
-        {"whole": whole, "tick": tick}[options.kind](
-            events, options.repeat, options.folder
-        )
+        whole(events, options.repeat, options.folder)
+        if options.kind == "whole"
+        else tick(events, options.repeat, options.folder, selected)
         for events in options.events
     ]
     table = Table(title=f"Reporting rollups, {options.kind} (medians)")
@@ -93,18 +96,19 @@ def whole(events: int, repeat: int, folder: str | None) -> dict[str, str | float
     }
 
 
-def tick(events: int, repeat: int, folder: str | None) -> dict[str, str | float]:
-    """Builds after 300 new events, as often as asked."""
+def tick(
+    events: int, repeat: int, folder: str | None, models: list[str]
+) -> dict[str, str | float]:
+    """Builds these models after 300 new events, as often as asked."""
     days = events / EVENTS_A_DAY
     with tempfile.TemporaryDirectory(dir=folder) as home:
         path = _warehouse(home, events, days)
-        selected = ("--select", *ALL, "+ops_reconciliation")
-        first = _run(home, *selected)
+        first = _run(home, "--select", *models)
         peak = _peak()
         taken, rebuilt = [], 0
         for number in range(repeat + 1):
             _arrive(path, events, days, number)
-            taken.append(_run(home, *selected))
+            taken.append(_run(home, "--select", *models))
             rebuilt = _one(
                 path,
                 "select count(*) from ledger.rebuilt_days where change_number ="

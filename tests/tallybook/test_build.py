@@ -119,6 +119,11 @@ def test_a_bare_dbt_makes_the_folder_of_its_file(tmp_path: Path) -> None:
 
     path = tmp_path / "not" / "there" / "warehouse.duckdb"
     plugin = Plugin("dbt_plugin", {})
-    plugin.update_connection_config(DuckDBCredentials(path=str(path)), {})
+    config: dict[str, object] = {}
+    plugin.update_connection_config(DuckDBCredentials(path=str(path)), config)
 
     assert path.parent.is_dir()
+    with duckdb.connect(path, config=config) as con:
+        row = con.execute("select current_setting('memory_limit')").fetchone()
+    assert row
+    assert row[0].endswith("iB")
