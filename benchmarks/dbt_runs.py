@@ -19,7 +19,9 @@ def dbt(home: str, *arguments: str) -> list[BaseResult]:
     result = dbtRunner().invoke(
         [
             *arguments,
-            *("--quiet", "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+            *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
+            # As `tallybook build` asks dbt: it writes no line that nobody reads.
+            *("--log-level", "none", "--log-level-file", "info"),
             *("--target-path", f"{home}/target", "--log-path", f"{home}/logs"),
         ]
     )

@@ -17,15 +17,14 @@ import time
 from pathlib import Path
 
 import duckdb
-from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.artifacts.schemas.results import BaseResult as RunResult
-from dbt.cli.main import dbtRunner
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.dbt_runs import dbt, from_first_to_last
+
 # ruff: noqa: S608 - the names in SQL are this file's own.
 
-ROOT = Path(__file__).resolve().parents[1]
 TABLES = (
     "fct_message_events",
     "fct_unmatched_events",
@@ -33,6 +32,7 @@ TABLES = (
     "fct_email_performance",
     "fct_delivery_daily",
 )
+SELECTED = [f"+{table}" for table in TABLES]
 RECIPIENTS_PER_EMAIL = 1000
 THREADS = 2
 
@@ -79,7 +79,7 @@ def measure(events: int, repeat: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TALLYBOOK_HOME"] = folder
         path = Path(folder) / "warehouse.duckdb"
-        _dbt(folder, "run-operation", "create_raw_tables_now")
+        dbt(folder, "run-operation", "create_raw_tables_now")
         sizes = {"recipients": events // 2, "each": RECIPIENTS_PER_EMAIL}
         with duckdb.connect(path, config={"threads": THREADS}) as connection:
             connection.execute("set TimeZone = 'UTC'")
@@ -87,12 +87,12 @@ def measure(events: int, repeat: int) -> dict[str, float]:
             for statement in raw.strip().removesuffix(";").split(";\n"):
                 used = {k: v for k, v in sizes.items() if f"${k}" in statement}
                 connection.execute(statement, used)
-        _dbt(folder, "seed")
+        dbt(folder, "seed")
         models, runs, by_hand = [], [], []
         for _ in range(repeat):
-            result = _dbt(folder, "run", "--full-refresh")
+            result = dbt(folder, "run", "--full-refresh", "--select", *SELECTED)
             models.append(sum(map(_seconds_of_writing, result)))
-            runs.append(_from_first_to_last(result))
+            runs.append(from_first_to_last(result))
             by_hand.append(_by_hand(path))
         _compare(path)
     return {
@@ -103,33 +103,10 @@ def measure(events: int, repeat: int) -> dict[str, float]:
     }
 
 
-def _dbt(folder: str, *arguments: str) -> list[RunResult]:
-    result = dbtRunner().invoke(
-        [
-            *arguments,
-            *("--project-dir", str(ROOT), "--profiles-dir", str(ROOT)),
-            # As `tallybook build` asks dbt: it writes no line that nobody reads.
-            *("--log-level", "none", "--log-level-file", "info"),
-            *("--target-path", f"{folder}/target", "--log-path", f"{folder}/logs"),
-        ]
-    )
-    DuckDBConnectionManager.close_all_connections()
-    if not result.success:
-        raise SystemExit(f"dbt {arguments[0]} failed: {result.exception}")
-    return list(getattr(result.result, "results", []))
-
-
 def _seconds_of_writing(result: RunResult) -> float:
     """What a model took, compiling and running; nothing of a view."""
     writes = result.node.config.materialized != "view"
     return result.execution_time if writes else 0.0
-
-
-def _from_first_to_last(results: list[RunResult]) -> float:
-    """Seconds from the beginning of the first model to the end of the last."""
-    began = [t.started_at for one in results for t in one.timing if t.started_at]
-    ended = [t.completed_at for one in results for t in one.timing if t.completed_at]
-    return (max(ended) - min(began)).total_seconds()
 
 
 def _by_hand(path: Path) -> float:
