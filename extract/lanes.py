@@ -249,7 +249,7 @@ class Lane:
     def resume(self) -> int | None:
         """Where the next run of this process begins; None for where any would."""
         is_clean = self.outcome == "ok"
-        return caught_up(self.reach, self._budget, self._now) if is_clean else None
+        return caught_up(self.reach, self._now) if is_clean else None
 
     def __enter__(self) -> Self:
         """Begins to fetch."""

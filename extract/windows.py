@@ -252,25 +252,23 @@ def stopped_at(lane: LaneName, before: int, reach: Reach) -> int:
     return max(before, reach.through) if reach.events else before
 
 
-def caught_up(reach: Reach, budget: int | None, now: int) -> int | None:
+def caught_up(reach: Reach, now: int) -> int | None:
     """Where a lane that has read all there was begins next, until a restart.
 
     A second after its last event, so that a quiet lane does not read that one again
     and again; never after the window's end, or what lies between would be skipped for
-    good; never after a budget was reached, or the rest of that second would be.
+    good; never unless the window was read to its end, or the rest of that second would
+    be. A lane that read its whole budget *and* the end goes on as well: else it would
+    read the same instant at every tick, and leave nothing for the others.
 
     Args:
         reach: How far the window has been read.
-        budget: Of its errand.
         now: The clock.
 
     Returns:
         The instant; None to begin at the cursor.
     """
-    is_clean = reach.is_whole and reach.events > 0
-    if not is_clean or (budget is not None and reach.events >= budget):
-        return None
-    if reach.last >= now - FRESH:
+    if not reach.is_whole or not reach.events or reach.last >= now - FRESH:
         return None
     return min(reach.last + SECOND, reach.window.end)
 
