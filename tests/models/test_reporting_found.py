@@ -146,3 +146,25 @@ def test_a_date_that_newer_tzdata_lacks_keeps_no_mail(warehouse: Warehouse) -> N
 
     dates = warehouse.rows("select date from marts.fct_delivery_daily")
     assert [str(row["date"]) for row in dates] == ["2025-11-06"]
+
+
+def test_once_a_day_all_of_history_is_checked(talked: Warehouse) -> None:
+    """A day that nothing touched is spoilt: the minute's build can't see it."""
+    with duckdb.connect(talked.path) as connection:
+        connection.execute("update marts.fct_reporting_rollups set count = count + 1")
+    build(talked)
+    assert checks(talked, f"status in {ERRORS}") == []
+
+    with duckdb.connect(talked.path) as connection:
+        connection.execute(
+            "update ledger.builds set built_at = built_at - interval 25 hour"
+            " where model = 'ops_reconciliation'"
+        )
+    build(talked)
+    found = checks(talked, f"status in {ERRORS} and check_name = 'rollups'")
+    assert {row["status"] for row in found} == {"differs"}
+    (last,) = talked.rows(
+        "select mode, reason from ledger.builds where model = 'ops_reconciliation'"
+        " order by change_number desc limit 1"
+    )
+    assert (last["mode"], last["reason"]) == ("whole", "every 24 hours")
