@@ -2,12 +2,14 @@
 
     python -m benchmarks.reporting_rollups whole --events 1000000 10000000
     python -m benchmarks.reporting_rollups tick --events 1000000 10000000
+    python -m benchmarks.reporting_rollups ranges --events 5000000
 
 `whole`: `dbt run --full-refresh` of the rollups and all that they are made of, against
 one statement by hand that asks the engine for each date; 20 accounts in 20 zones over a
 year, the cells compared. `tick`: 250,000 events a day; 300 new ones, 3 % of them up to
 40 days old, then every model of conversation events; with --check, the reconciliation
-of the days that they touch as well.
+of the days that they touch as well. `ranges`: the table macros of the published file,
+over the whole year; a fifth of the events are handoffs.
 """
 
 import argparse
@@ -23,6 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.dbt_runs import dbt, from_first_to_last
+from tallybook.marts import marts_in
+from tallybook.publish import publish
 
 # ruff: noqa: S608 - what is put into SQL are this file's own numbers and names.
 
@@ -50,7 +54,7 @@ MEASURES = (
 def main() -> None:
     """Prints a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=["whole", "tick"])
+    parser.add_argument("kind", choices=["whole", "tick", "ranges"])
     parser.add_argument("--events", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--folder", help="where the warehouses are made")
@@ -58,9 +62,11 @@ def main() -> None:
     options = parser.parse_args()
     selected = [*ALL, *(["+ops_reconciliation"] if options.check else [])]
     rows = [
-        whole(events, options.repeat, options.folder)
-        if options.kind == "whole"
-        else tick(events, options.repeat, options.folder, selected)
+        tick(events, options.repeat, options.folder, selected)
+        if options.kind == "tick"
+        else {"whole": whole, "ranges": ranges}[options.kind](
+            events, options.repeat, options.folder
+        )
         for events in options.events
     ]
     table = Table(title=f"Reporting rollups, {options.kind} (medians)")
@@ -124,6 +130,41 @@ def tick(
         "of": " ".join(f"{one:.2f}" for one in taken),
         "account-days": str(rebuilt),
     }
+
+
+def ranges(events: int, repeat: int, folder: str | None) -> dict[str, str | float]:
+    """Asks the published file about its year, in a session of its own each time."""
+    with tempfile.TemporaryDirectory(dir=folder) as home:
+        _warehouse(home, events, days=365)
+        _run(home, "--select", *ALL, "+dim_time_zone_days", "dim_reporting_metrics")
+        marts = marts_in(Path(home) / "target" / "manifest.json")
+        path = publish(Path(home), marts).path
+        handoffs = _one(
+            path,
+            "select count(*) from marts.fct_reporting_events"
+            " where name = 'conversation_bot_handoff'",
+        )
+        year = "'2025-01-01', '2025-12-31'"
+        asked = {
+            "handoffs_between s": f"handoffs_between({year})",
+            "…_in s": f"handoffs_between_in({year}, 'Asia/Tokyo')",
+            "bot_outcomes_between s": f"bot_outcomes_between({year})",
+        }
+        return {
+            "events": f"{events:,}",
+            "handoffs": f"{handoffs:,}",
+            **{
+                name: statistics.median(_asking(path, macro) for _ in range(repeat))
+                for name, macro in asked.items()
+            },
+        }
+
+
+def _asking(path: Path, macro: str) -> float:
+    with duckdb.connect(path, read_only=True, config={"threads": THREADS}) as con:
+        began = time.perf_counter()
+        con.execute(f"from marts.{macro}").fetchall()
+        return time.perf_counter() - began
 
 
 def _warehouse(home: str, events: int, days: float) -> Path:
@@ -217,7 +258,7 @@ def _compare(path: Path) -> None:
 
 
 def _one(path: Path, sql: str) -> int:
-    with duckdb.connect(path) as con:
+    with duckdb.connect(path, read_only=True) as con:
         con.execute("set TimeZone = 'UTC'")
         found = con.execute(sql).fetchone()
     return int(found[0]) if found else 0

@@ -335,4 +335,5 @@ def _days_of_accounts(one: Rebuilt) -> Iterator[str]:
             f"({of_account.reasons})"
         )
     if len(one.by_account) > _MOST_ACCOUNTS:
-        yield f"and of {len(one.by_account) - _MOST_ACCOUNTS} more accounts"
+        more = len(one.by_account) - _MOST_ACCOUNTS
+        yield f"and of {counted(more, 'more account')}"

@@ -1,6 +1,7 @@
 """What a person reads."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from extract.pipeline import Outcome, Progress
-from tallybook.builds import Build, Finding, Rebuilt
+from tallybook.builds import Build, Finding, Rebuilt, RebuiltDays
 from tallybook.catch_up import Table
 from tallybook.publish import Publication
 from tallybook.say import Say, counted, lasting
@@ -91,6 +92,28 @@ def test_each_source_is_one_line() -> None:
         "- app  app is skipped: set X",
         "✗ mailgun b.example  nothing new: no [answer]",
     ]
+
+
+def test_a_build_says_which_days_of_which_account_it_built_and_why() -> None:
+    days = date(2026, 3, 1), date(2026, 3, 2)
+    by_account = (
+        RebuiltDays("acme", 2, *days, "changed events, new events"),
+        RebuiltDays("bolt", 1, days[0], days[0], "asked for"),
+        *(RebuiltDays(f"c{n}", 1, days[0], days[0], "new events") for n in range(7)),
+    )
+    cells = Rebuilt("fct_cells", "touched", "", 10, 1, 2, *days, by_account)
+    said = Said()
+    said.say.built(replace(BUILD, rebuilt=(cells,)))
+
+    lines = [line.strip() for line in said.lines]
+    assert (
+        lines[1] == "fct_cells  10 days touched: +2 -1 rows  2026-03-01 to 2026-03-02"
+    )
+    assert lines[2] == (
+        "acme: 2 days, 2026-03-01 to 2026-03-02 (changed events, new events)"
+    )
+    assert lines[3] == "bolt: 1 day, 2026-03-01 (asked for)"
+    assert lines[10] == "and of 1 more account"
 
 
 def test_a_build_says_which_groups_and_days_and_why() -> None:
