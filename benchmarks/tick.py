@@ -115,39 +115,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--ticks", type=int, default=7)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
     options = parser.parse_args()
     for events in options.events:
-        sys.stdout.write(json.dumps(measure(events, options.ticks)) + "\n")
+        with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder)
+            if options.keep:
+                home = options.keep / str(events)
+                home.mkdir(parents=True, exist_ok=True)
+            found = measure(home, events, options.ticks)
+        sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
 
-def measure(events: int, ticks: int) -> dict[str, float]:
+def measure(home: Path, events: int, ticks: int) -> dict[str, float]:
     """Medians of ticks on a history of so many events, in seconds."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     recipients = events // 2
-    now = BEGIN + recipients * APART + 600
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        os.environ |= {
-            "TALLYBOOK_HOME": folder,
-            "SOURCES__MAILGUN__API_KEY": "bench",
-            "SOURCES__MAILGUN__DOMAINS": DOMAIN,
-            "SOURCES__MAILGUN__BASE_URL": f"http://127.0.0.1:{server.server_port}",
-            "SOURCES__MAILGUN__SINCE": _iso(now - 3_600),
-        }
-        dbt, memory = Dbt(home), Memory()
+    begin = BEGIN + recipients * APART + 600
+    os.environ |= {
+        "TALLYBOOK_HOME": str(home),
+        "SOURCES__MAILGUN__API_KEY": "bench",
+        "SOURCES__MAILGUN__DOMAINS": DOMAIN,
+        "SOURCES__MAILGUN__BASE_URL": f"http://127.0.0.1:{server.server_port}",
+        "SOURCES__MAILGUN__SINCE": _iso(begin - 3_600),
+    }
+    dbt, memory, done = Dbt(home), Memory(), home / "ticks.json"
+    Provider.events = []
+    if not done.exists():
         _history(home, dbt, recipients)
-        Provider.events = []
-        begun = time.perf_counter()
-        _tick(home, dbt, memory, now)
-        first = time.perf_counter() - begun
-        laps: list[dict[str, float]] = []
-        for number in range(ticks + 1):
-            now += 60
-            Provider.events += _new_events(now, recipients, number)
-            laps.append(_tick(home, dbt, memory, now))
-        size = (home / "warehouse.duckdb").stat().st_size
+    earlier = json.loads(done.read_text()) if done.exists() else 0
+    begun = time.perf_counter()
+    _tick(home, dbt, memory, begin + earlier * 60)
+    first = time.perf_counter() - begun
+    laps: list[dict[str, float]] = []
+    for number in range(earlier, earlier + ticks + 1):
+        now = begin + (number + 1) * 60
+        Provider.events += _new_events(now, recipients, number)
+        laps.append(_tick(home, dbt, memory, now))
+        done.write_text(json.dumps(number + 1))
+    size = (home / "warehouse.duckdb").stat().st_size
     server.shutdown()
     laps = laps[1:]  # the first one of them warms up
     medians = {name: statistics.median(lap[name] for lap in laps) for name in laps[0]}

@@ -159,6 +159,47 @@ MAILGUN_EVENTS = Table(
     ),
 )
 
+_PAYLOAD = MAILGUN_EVENTS.columns[-1]
+
+
+def _received_events(name: str) -> Table:
+    """A provider whose events come only by webhook."""
+    return Table(
+        name,
+        ("event_key",),
+        (
+            Column("event_key", "text"),
+            Column("event_id", "text"),
+            Column("event_name", "text"),
+            Column("occurred_at", "timestamp"),
+            Column("received_at", "timestamp"),
+            Column("request_id", "text"),
+            Column("position", "bigint"),
+            _PAYLOAD,
+            # What the path secret stands for.
+            Column("domain", "text", nullable=True),
+        ),
+    )
+
+
+SENDGRID_EVENTS = _received_events("sendgrid_events")
+POSTMARK_EVENTS = _received_events("postmark_events")
+
+CLIENT_EVENTS = Table(
+    "client_events",
+    ("event_key",),
+    (
+        Column("event_key", "text"),
+        Column("event_name", "text"),
+        Column("occurred_at", "timestamp"),
+        Column("received_at", "timestamp"),
+        Column("via", "text"),
+        Column("request_id", "text"),
+        Column("position", "bigint"),
+        _PAYLOAD,
+    ),
+)
+
 DEAD_LETTERS = Table(
     "dead_letters",
     ("dead_letter_key",),
@@ -249,6 +290,9 @@ SOURCE_SETTINGS = Table(
 
 TABLES = (
     MAILGUN_EVENTS,
+    SENDGRID_EVENTS,
+    POSTMARK_EVENTS,
+    CLIENT_EVENTS,
     DEAD_LETTERS,
     REQUESTS,
     LANE_RUNS,

@@ -1,0 +1,91 @@
+"""Segments that the warehouse holds, compressed and kept for a set time.
+
+segment ──▶ .gz beside it ──▶ renamed ──▶ segment removed ──▶ … ──▶ forgotten
+"""
+
+import gzip
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from inbox.records import Frame, Record, scan
+from inbox.writer import sync_folder
+
+KEPT = timedelta(days=30)
+"""As long as the longest that a provider keeps its events."""
+
+_SUFFIX = ".segment.gz"
+
+
+class Archive:
+    """Archived segments.
+
+    Args:
+        folder: Where they lie; made with the first one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Opens nothing yet."""
+        self.folder = folder
+
+    def take(self, segment: Path) -> None:
+        """Compresses a segment, and removes it once that is on disk.
+
+        Raises:
+            OSError: There is no room, say; the segment stays.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._write(segment.stem, segment)
+        segment.unlink()
+        sync_folder(segment.parent)
+
+    def segments(self) -> list[str]:
+        """Names of the segments, the oldest first."""
+        if not self.folder.is_dir():
+            return []
+        found = (path.name.removesuffix(_SUFFIX) for path in self._paths())
+        return sorted(found)
+
+    def read(self, name: str) -> Iterator[Record]:
+        """The records of a segment.
+
+        Args:
+            name: As `segments` tells it.
+        """
+        data = gzip.decompress((self.folder / f"{name}{_SUFFIX}").read_bytes())
+        for found in scan(data, name):
+            if isinstance(found, Frame):
+                yield found.record
+
+    def forget(self, now: datetime, kept: timedelta = KEPT) -> int:
+        """Removes segments that were archived too long ago.
+
+        Args:
+            now: The present, with a zone.
+            kept: How long they are kept.
+
+        Returns:
+            How many went.
+        """
+        gone = 0
+        for path in self._paths():
+            since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if now - since > kept:
+                path.unlink()
+                gone += 1
+        return gone
+
+    def _paths(self) -> list[Path]:
+        return list(self.folder.glob(f"*{_SUFFIX}"))
+
+    def _write(self, name: str, segment: Path) -> None:
+        new = self.folder / f"{name}.new"
+        with segment.open("rb") as source, new.open("wb") as file:
+            with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6) as packed:
+                shutil.copyfileobj(source, packed, 1024 * 1024)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(self.folder / f"{name}{_SUFFIX}")
+        sync_folder(self.folder)

@@ -1,0 +1,144 @@
+r"""One record: a request's body, framed so that what is torn or damaged can be told.
+
+    magic (4) │ length (4) │ checksum (8) │ payload, msgpack
+
+Integers are little-endian. The checksum is BLAKE2b of place, length and payload, keyed
+with the segment's name. A reader that finds a frame which doesn't hold looks for the
+next one that does; what a sender puts into a body can't pass for one, since nobody
+outside knows the names.
+"""
+
+import hashlib
+import secrets
+import struct
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+MAGIC = b"\xffTb1"
+HEADER = struct.Struct("<4sI8s")
+_PLACE = struct.Struct("<QI")
+
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a payload; twice what the door takes. A greater length is damage."""
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """What one request brought.
+
+    Attributes:
+        request_id: Unique; sorts in the order of receipt.
+        source: Who sent it, as `raw` calls it: sendgrid, mailgun, spade, ….
+        domain: The sending domain that its path secret stands for; empty for none.
+        received_at: Microseconds since the epoch.
+        body: Its bytes, inflated, otherwise as they were signed.
+    """
+
+    request_id: str
+    source: str
+    domain: str
+    received_at: int
+    body: bytes
+
+
+class Frame(NamedTuple):
+    """A record, and where it lies in its segment."""
+
+    record: Record
+    begin: int
+    end: int
+
+
+class Gap(NamedTuple):
+    """Bytes that are no record, up to the next one or to the end."""
+
+    begin: int
+    end: int
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Record)
+
+
+def new_request_id(received_at: int) -> str:
+    """A request's name.
+
+    Args:
+        received_at: Microseconds since the epoch.
+    """
+    seconds, rest = divmod(received_at, 1_000_000)
+    at = datetime.fromtimestamp(seconds, UTC)
+    return f"{at:%Y%m%dT%H%M%S}.{rest:06}-{secrets.token_hex(8)}"
+
+
+def encode(record: Record, segment: str, at: int) -> bytes:
+    """The record as a frame.
+
+    Args:
+        record: What was received.
+        segment: Name of the segment that it is for.
+        at: Where in the segment it is to stand.
+
+    Raises:
+        ValueError: It is larger than LARGEST.
+    """
+    payload = _ENCODER.encode(record)
+    if len(payload) > LARGEST:
+        raise ValueError(f"a record of {len(payload)} bytes: {LARGEST} at most")
+    checksum = _checksum(payload, segment, at)
+    return HEADER.pack(MAGIC, len(payload), checksum) + payload
+
+
+def scan(data: bytes, segment: str, offset: int = 0) -> Iterator[Frame | Gap]:
+    """All records in some bytes of a segment, and the gaps between them.
+
+    Args:
+        data: The bytes.
+        segment: Its name.
+        offset: Where in the segment they begin.
+    """
+    at = 0
+    while at < len(data):
+        frame = _frame(data, at, segment, offset)
+        if frame is not None:
+            yield frame
+            at = frame.end - offset
+            continue
+        begin, at = at, _next_frame(data, at + 1, segment, offset)
+        yield Gap(offset + begin, offset + at)
+
+
+def _next_frame(data: bytes, at: int, segment: str, offset: int) -> int:
+    """Where in the data the next frame that holds begins; its end if there is none."""
+    while (at := data.find(MAGIC, at)) >= 0:
+        if _frame(data, at, segment, offset) is not None:
+            return at
+        at += 1
+    return len(data)
+
+
+def _frame(data: bytes, at: int, segment: str, offset: int) -> Frame | None:
+    if len(data) < at + HEADER.size:
+        return None
+    magic, length, checksum = HEADER.unpack_from(data, at)
+    begin = at + HEADER.size
+    if magic != MAGIC or length > LARGEST or len(data) < begin + length:
+        return None
+    payload = data[begin : begin + length]
+    if checksum != _checksum(payload, segment, offset + at):
+        return None
+    try:
+        record = _DECODER.decode(payload)
+    except msgspec.MsgspecError:
+        return None
+    return Frame(record, offset + at, offset + begin + length)
+
+
+def _checksum(payload: bytes, segment: str, at: int) -> bytes:
+    digest = hashlib.blake2b(
+        _PLACE.pack(at, len(payload)), digest_size=8, key=segment.encode()[:64]
+    )
+    digest.update(payload)
+    return digest.digest()
