@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "collector": {"collector", "inbox"},
     "extract": {"extract", "inbox"},
     "inbox": {"inbox"},
+    "reporter": {"reporter"},
     "simulator": {"simulator"},
     "tallybook": {"tallybook", "collector", "extract", "quality"},
 }
