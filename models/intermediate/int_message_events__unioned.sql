@@ -9,6 +9,8 @@ unioned as (
     select * from {{ ref('stg_mailgun__events') }}
     union all
     select * from {{ ref('stg_sendgrid__events') }}
+    union all
+    select * from {{ ref('stg_postmark__events') }}
 
 )
 
