@@ -1,6 +1,7 @@
 """The door as an ASGI application.
 
     POST /webhooks/<source>/<secret> ──▶ Webhook ──▶ Committer ──▶ status
+    POST /spade, /flume, /beacon, and GET /client.js: see `collector.client_events`
     GET  /healthz, /metrics
 
 Limits of time, of headers and of connections are the server's: see `collector.server`.
@@ -21,15 +22,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from collector import mailgun
+from collector import client_events, mailgun
 from collector.body import BodyError, GoneError, Held, Room, expected, read
+from collector.client_settings import Clients, clients
 from collector.committer import Answer, Committer, Waiting
 from collector.log import Log
 from collector.metrics import Metrics
 from collector.once import Once
 from collector.providers import Way, Ways, ways
 from collector.settings import Address, home
-from collector.verdict import CLOCK_SKEW
+from collector.verdict import CLOCK_SKEW, Unverified
 from inbox import Record, Writer, new_request_id
 
 RETRY_AFTER = b"30"
@@ -57,6 +59,16 @@ class Door:
             clock,
         )
         self.metrics.gauges["waiting_bytes"] = lambda: self.room.held
+
+    async def store(self, source: str, body: bytes) -> Answer:
+        """Stores what a client sent; answers once it is on disk."""
+        if not self.committer.is_alive:
+            return Answer(503, "cant_store")
+        received_at = time_ns() // 1_000
+        record = Record(new_request_id(received_at), source, "", received_at, body)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.committer.put(Waiting(record, {}, Unverified(), answer))
+        return await answer
 
 
 class Webhook:
@@ -163,13 +175,17 @@ _BODY = {
 
 
 def application(
-    told: Ways, folder: Path, clock: Callable[[], float] = time
+    told: Ways,
+    folder: Path,
+    clock: Callable[[], float] = time,
+    senders: Clients | None = None,
 ) -> Starlette:
     """The application.
 
     Args:
         told: Who may come in.
         folder: The inbox.
+        senders: Which apps and browsers may; none if it isn't told.
         clock: Seconds since the epoch, for replay windows; another one in tests only.
     """
     door = Door(folder, clock)
@@ -203,6 +219,7 @@ def application(
                 )
                 for way in told.is_open
             ),
+            *client_events.routes(door, senders or Clients()),
             Route("/healthz", healthz),
             Route("/metrics", metrics),
         ],
@@ -218,4 +235,6 @@ def create() -> Starlette:
     Raises:
         SettingsError: A setting makes no sense.
     """
-    return application(ways(), home() / "inbox")
+    senders = clients()
+    told = ways(has_clients=senders.is_told)
+    return application(told, home() / "inbox", senders=senders)

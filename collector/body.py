@@ -60,7 +60,7 @@ class Held:
     def __init__(self, room: Room) -> None:
         """Holds nothing yet."""
         self._room = room
-        self._size = 0
+        self.size = 0
 
     def __enter__(self) -> "Held":
         """Begins."""
@@ -68,7 +68,7 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         """Gives it back."""
-        self._room.held -= self._size
+        self._room.held -= self.size
 
     def take(self, size: int) -> None:
         """Takes more.
@@ -79,7 +79,7 @@ class Held:
         if self._room.held + size > self._room.size:
             raise BodyError(503, "no_room")
         self._room.held += size
-        self._size += size
+        self.size += size
 
 
 def expected(headers: Headers) -> "Inflater":

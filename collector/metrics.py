@@ -1,6 +1,6 @@
 """What Prometheus is told."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Labels = tuple[str, ...]
 
@@ -20,6 +20,7 @@ class Metrics:
         self.store_failures = 0
         self.alarms = 0
         self.gauges: dict[str, Callable[[], float]] = {}
+        self.more: list[Callable[[], Iterator[str]]] = []
 
     def answered(self, source: str, status: int, reason: str) -> None:
         """A request was answered."""
@@ -54,6 +55,30 @@ class Metrics:
         for name, gauge in self.gauges.items():
             yield from _head(name, "gauge", "Right now.")
             yield f"{_PREFIX}{name} {gauge()}"
+        for text_of in self.more:
+            yield from text_of()
+
+
+def lines(
+    name: str,
+    text: str,
+    labels: Sequence[str],
+    counts: Mapping[tuple[str, ...], int],
+) -> Iterator[str]:
+    """A counter with labels, in Prometheus' text format.
+
+    Args:
+        name: Without what all names begin with.
+        text: What it counts.
+        labels: Their names.
+        counts: By their values.
+    """
+    yield from _head(name, "counter", text)
+    for values, count in sorted(counts.items()):
+        told = ",".join(
+            f'{label}="{value}"' for label, value in zip(labels, values, strict=True)
+        )
+        yield f"{_PREFIX}{name}{{{told}}} {count}"
 
 
 def _head(name: str, kind: str, text: str) -> Iterator[str]:

@@ -46,11 +46,12 @@ class Ways:
     closed: tuple[str, ...]
 
 
-def ways(*, is_insecure: bool = False) -> Ways:
+def ways(*, is_insecure: bool = False, has_clients: bool = False) -> Ways:
     """Reads the settings.
 
     Args:
         is_insecure: Whether a source without a key is taken unverified.
+        has_clients: Whether apps or browsers may come in.
 
     Raises:
         SettingsError: One makes no sense, or nobody could come in.
@@ -70,7 +71,7 @@ def ways(*, is_insecure: bool = False) -> Ways:
                 continue
             verifier = Unverified()
         is_open.append(Way(source, verifier, own))
-    if not is_open:
+    if not is_open and not has_clients:
         raise SettingsError(
             "; ".join(closed)
             or "nobody could come in: set COLLECTOR__SECRETS to a map of path secrets, "

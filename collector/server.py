@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from collector import log
 from collector.app import RETRY_AFTER, application
+from collector.client_settings import clients
 from collector.providers import ways
 from collector.settings import SettingsError, home
 
@@ -140,10 +141,11 @@ def serve(host: str, port: int, *, is_insecure: bool = False) -> None:
             f"--insecure-local takes requests that nobody signed, and {host} is not "
             "loopback: set the keys, or listen on 127.0.0.1"
         )
-    told = ways(is_insecure=is_insecure)
+    senders = clients(is_local=_is_loopback(host))
+    told = ways(is_insecure=is_insecure, has_clients=senders.is_told)
     log.set_up()
     with _bound(host, port) as listener:
-        run(application(told, home() / "inbox"), listener)
+        run(application(told, home() / "inbox", senders=senders), listener)
 
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
