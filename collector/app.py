@@ -1,13 +1,12 @@
 """The door as an ASGI application.
 
-    POST /webhooks/<source>/<secret> ──▶ Webhook ──▶ Committer ──▶ status
+    POST /webhooks/<source>/<secret> ──▶ Webhook ──▶ Storer ──▶ status
     POST /spade, /flume, /beacon, and GET /client.js: see `collector.client_events`
     GET  /healthz, /metrics
 
 Limits of time, of headers and of connections are the server's: see `collector.server`.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,23 +15,23 @@ from http import HTTPStatus
 from pathlib import Path
 from time import time, time_ns
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from collector import client_events, mailgun
+from collector import client_events
 from collector.body import BodyError, GoneError, Held, Room, expected, read
+from collector.client_form import SOURCES
 from collector.client_settings import Clients, clients
-from collector.committer import Answer, Committer, Waiting
+from collector.link import Link
 from collector.log import Log
 from collector.metrics import Metrics
-from collector.once import Once
 from collector.providers import Way, Ways, ways
 from collector.settings import Address, home
-from collector.verdict import CLOCK_SKEW, Unverified
-from inbox import Record, Writer, new_request_id
+from collector.storer import Storer
+from collector.verdict import Unverified
+from collector.wire import Answer, Asked
 
 RETRY_AFTER = b"30"
 """Seconds after which a sender may come again."""
@@ -42,33 +41,20 @@ class Door:
     """What the routes share.
 
     Args:
-        folder: The inbox.
-        clock: Seconds since the epoch, for replay windows.
+        storer: Judges and stores what comes.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time) -> None:
+    def __init__(self, storer: Storer) -> None:
         """Starts nothing yet."""
         self.log = Log()
         self.metrics = Metrics()
         self.room = Room()
-        self.committer = Committer(
-            Writer(folder),
-            Once(folder, mailgun.REPLAY_WINDOW + CLOCK_SKEW),
-            self.metrics,
-            self.log,
-            clock,
-        )
+        self.link = Link(storer, self.metrics, self.log)
         self.metrics.gauges["waiting_bytes"] = lambda: self.room.held
 
     async def store(self, source: str, body: bytes) -> Answer:
         """Stores what a client sent; answers once it is on disk."""
-        if not self.committer.is_alive:
-            return Answer(503, "cant_store")
-        received_at = time_ns() // 1_000
-        record = Record(new_request_id(received_at), source, "", received_at, body)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.committer.put(Waiting(record, {}, Unverified(), answer))
-        return await answer
+        return await self.link.ask(Asked(source, "", time_ns() // 1_000, {}), body)
 
 
 class Webhook:
@@ -83,6 +69,7 @@ class Webhook:
         """Opens it."""
         self._door = door
         self._way = way
+        self._reads = way.verifier.reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -93,7 +80,7 @@ class Webhook:
         except GoneError:
             self._door.metrics.answered(self._way.source, 0, "gone")
             return
-        source, (status, reason) = self._way.source, answer
+        source, status, reason = self._way.source, answer.status, answer.reason
         self._door.metrics.answered(source, status, reason)
         if status != 204:
             self._door.log.repeat(
@@ -112,20 +99,15 @@ class Webhook:
         door = self._door
         with Held(door.room) as held:
             body = await read(receive, inflater, held)
-            if not door.committer.is_alive:
-                return Answer(503, "cant_store")
-            received_at = time_ns() // 1_000
-            record = Record(
-                new_request_id(received_at),
-                address.source,
-                address.domain,
-                received_at,
+            return await door.link.ask(
+                Asked(
+                    address.source,
+                    address.domain,
+                    time_ns() // 1_000,
+                    {name: headers[name] for name in self._reads if name in headers},
+                ),
                 body,
             )
-            loop = asyncio.get_running_loop()
-            answer: asyncio.Future[Answer] = loop.create_future()
-            door.committer.put(Waiting(record, headers, self._way.verifier, answer))
-            return await answer
 
     def _address(self, given: bytes) -> Address | None:
         """Whom a path secret stands for; all are compared, whichever it is."""
@@ -179,7 +161,7 @@ def application(
     folder: Path,
     clock: Callable[[], float] = time,
     senders: Clients | None = None,
-) -> Starlette:
+) -> Router:
     """The application.
 
     Args:
@@ -188,10 +170,13 @@ def application(
         senders: Which apps and browsers may; none if it isn't told.
         clock: Seconds since the epoch, for replay windows; another one in tests only.
     """
-    door = Door(folder, clock)
+    verifiers = {way.source: way.verifier for way in told.is_open}
+    # Clients are judged before: what comes from them is another form by then.
+    verifiers |= dict.fromkeys(SOURCES, Unverified())
+    door = Door(Storer(folder, verifiers, clock))
 
     async def healthz(_: Request) -> Response:
-        is_well = door.committer.is_alive
+        is_well = door.link.is_alive
         return PlainTextResponse(
             "ok\n" if is_well else "dead\n", 200 if is_well else 503
         )
@@ -202,15 +187,17 @@ def application(
         )
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        door.committer.start(asyncio.get_running_loop())
+    async def lifespan(_: Router) -> AsyncIterator[None]:
+        await door.link.start()
         for closed in told.closed:
             door.log.say(logging.WARNING, closed)
         yield
-        await asyncio.to_thread(door.committer.stop)
+        await door.link.stop()
 
-    app = Starlette(
-        routes=[
+    # Without Starlette's middleware, which turns exceptions into pages and costs as
+    # much as the routes: none is raised here on purpose, and uvicorn answers 500.
+    return Router(
+        [
             *(
                 Route(
                     f"/webhooks/{way.source}/{{secret}}",
@@ -223,13 +210,12 @@ def application(
             Route("/healthz", healthz),
             Route("/metrics", metrics),
         ],
+        redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False
-    return app
 
 
-def create() -> Starlette:
+def create() -> Router:
     """The application as the settings ask for it, for another ASGI server.
 
     Raises:

@@ -180,10 +180,10 @@ class ClientEvents:
             body = await read(receive, inflater, held)
             content_type = headers.get(b"content-type", b"").decode("latin-1")
             kept = keep(self._source, content_type, body, self._desk.clients.allowed)
-            status, reason = await self._desk.store(self._source, kept.stored)
-        if status == 204:
+            answer = await self._desk.store(self._source, kept.stored)
+        if answer.status == 204:
             self._desk.counts.add(self._source, kept)
-        return status, reason
+        return answer.status, answer.reason
 
 
 class Counts:
