@@ -218,7 +218,7 @@ class Counts:
 
 def _has_key(query: bytes, keys: Sequence[bytes]) -> bool:
     """Whether a request's address has a key; all are compared, whichever it is."""
-    given = parse_qs(query.decode("latin-1")).get("key", [""])[0].encode("latin-1")
+    given = parse_qs(query.decode("latin-1")).get("key", [""])[0].encode()
     return any([compare_digest(given, key) for key in keys])  # noqa: C419 - all of them
 
 
