@@ -51,7 +51,7 @@ def sendgrid(name: str, after: int, ids: str = "A", **body: Any) -> Step:
     Args:
         name: Its name.
         after: Seconds since the life began.
-        ids: What it carries: the (A)rgument with the email, (M)essage-ID, (P)rovider id.
+        ids: What it carries: (A)rgument with the email, (M)essage-ID, (P)rovider id.
         **body: Further members.
     """
     carried = {
