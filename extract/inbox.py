@@ -14,6 +14,7 @@ from dlt.extract.items import DataItemWithMeta
 
 from extract.arrivals import SOURCE, Arrivals
 from extract.mailgun_settings import SOURCE as DEFAULT
+from extract.replays import Replay
 from extract.tables import TABLES
 
 KEEP_DAYS = 30
@@ -24,8 +25,8 @@ that a provider keeps its events."""
 # dlt commits its state with the package of the default schema; with another name the
 # places would lie in a package of their own, apart from the rows that they cover.
 @dlt.source(name=DEFAULT, section=SOURCE, max_table_nesting=0)
-def inbox(current: Arrivals) -> DltResource:
-    """The next part of what was received.
+def inbox(current: Arrivals | Replay) -> DltResource:
+    """The next part of what was received, or of what is replayed.
 
     Args:
         current: The reading.
@@ -41,7 +42,7 @@ def inbox(current: Arrivals) -> DltResource:
 
 
 @dlt.resource(name=SOURCE)
-def records(current: Arrivals) -> Iterator[DataItemWithMeta]:
+def records(current: Arrivals | Replay) -> Iterator[DataItemWithMeta]:
     """One package: events, then what accounts for them; places go into the state.
 
     Args:
