@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from extract.clients import BEACON, FLUME, SPADE
 from extract.decode import DeadLetter, Events, Page, as_text, dead_letter_key
 from extract.lanes import (
     LONGEST_PART,
@@ -32,15 +33,17 @@ from extract.lanes import (
 )
 from extract.mailgun_webhook import MAILGUN
 from extract.postmark import POSTMARK
-from extract.received import Decoded, Provider
+from extract.received import Decoded, Decoder
 from extract.repeats import held_dead_letters, held_events, held_requests
 from extract.sendgrid import SENDGRID
 from extract.tables import DEAD_LETTERS, LANE_RUNS, REQUESTS, Table
 from extract.tally import Tally
+from extract.windows import DAY
 from inbox import Damage, Inbox, Received, Record
 
-PROVIDERS: Mapping[str, Provider] = {
-    provider.name: provider for provider in (MAILGUN, SENDGRID, POSTMARK)
+PROVIDERS: Mapping[str, Decoder] = {
+    provider.name: provider
+    for provider in (MAILGUN, SENDGRID, POSTMARK, SPADE, FLUME, BEACON)
 }
 """Whose requests can be decoded, by the inbox's name of the source."""
 
@@ -59,12 +62,11 @@ def decode(record: Record, latest: int) -> Decoded:
             a dead letter, to be replayed when somebody does.
         latest: Greatest plausible instant, microseconds since the epoch.
     """
-    domain = record.domain.lower()
     provider = PROVIDERS.get(record.source)
     if provider is None:
         letter = DeadLetter(0, "unknown_source", as_text(record.body))
-        return Decoded(Page(Events(), [letter], 1), [], domain)
-    return provider.decode(record.body, domain, latest)
+        return Decoded(Page(Events(), [letter], 1), [], record.domain.lower())
+    return provider.decode(record, latest)
 
 
 @dataclass
@@ -144,21 +146,28 @@ class Ledger:
 
     def _new_events(
         self,
-        provider: Provider,
+        provider: Decoder,
         group: list[tuple[Record, Decoded]],
         part: Part,
         loaded: Counter[str],
     ) -> pa.Table:
+        earlier = {k: v for _, decoded in group for k, v in decoded.earlier.items()}
+        days = [at for _, decoded in group for at in decoded.page.events.occurred_at]
         held = held_events(
             self._warehouse,
             provider.table.name,
-            [key for _, decoded in group for key in decoded.keys],
-            (at for _, decoded in group for at in decoded.page.events.occurred_at),
+            [*(key for _, decoded in group for key in decoded.keys), *earlier.values()],
+            [*days, *(at - DAY for at in days if earlier)],
         )
         rows = _Rows()
         for record, decoded in group:
             events = decoded.page.events
-            new = take_new(decoded.keys, held, part.seen)
+            again = {
+                key
+                for key, before in decoded.earlier.items()
+                if before in held or before in part.seen
+            }
+            new = take_new(decoded.keys, held | again if again else held, part.seen)
             rows.add(record, decoded, new)
             loaded[record.request_id] = len(new)
             kinds = Counter((events.names[i], events.severities[i]) for i in new)
@@ -414,6 +423,7 @@ class _Rows:
     request_id: list[str] = field(default_factory=list)
     position: list[int] = field(default_factory=list)
     payload: list[bytes] = field(default_factory=list)
+    via: list[str] = field(default_factory=list)
 
     def add(self, record: Record, decoded: Decoded, new: Sequence[int]) -> None:
         """Adds those events of a request whose index is in `new`."""
@@ -429,17 +439,18 @@ class _Rows:
         self.domain += [decoded.domain] * count
         self.received_at += [record.received_at] * count
         self.request_id += [record.request_id] * count
+        self.via += [record.source] * count
 
     def as_arrow(self, table: Table, lane: str) -> pa.Table:
         """All of them, as one table."""
         schema = table.schema
-        if schema.field("domain").nullable:
+        if "domain" in schema.names and schema.field("domain").nullable:
             self.domain = [domain or None for domain in self.domain]
         columns = {
             **{
                 name: pa.array(values, schema.field(name).type)
                 for name, values in vars(self).items()
-                if name != "payload"
+                if name != "payload" and name in schema.names
             },
             "lane": pa.repeat(lane, len(self.event_key)),
             "payload": texts(self.payload),

@@ -8,9 +8,10 @@ fields are called, what makes a key. Each has a file of its own.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Raw
@@ -29,6 +30,7 @@ from extract.decode import (
 from extract.event_keys import EventKeys
 from extract.tables import Table
 from extract.tally import Kinds
+from inbox import Record
 
 MOST_ITEMS = 50_000
 """Events of one request. The door lets 4 MiB in, which leaves 80 bytes for each."""
@@ -64,11 +66,37 @@ class Decoded(NamedTuple):
         page: Its events and dead letters.
         keys: Event keys, in the order of the events.
         domain: The sending domain; empty if it is not known.
+        earlier: For a key that holds the day of receipt, since no other is known, the
+            key that the event has if it came the day before.
     """
 
     page: Page
     keys: list[str]
     domain: str
+    earlier: Mapping[str, str] = MappingProxyType({})
+
+
+class Decoder(Protocol):
+    """Reads what one source of the inbox sent.
+
+    Attributes:
+        name: As the inbox calls it.
+        table: Where its events go.
+        kinds: As what its events are counted.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - an attribute
+    @property
+    def table(self) -> Table: ...  # noqa: D102 - an attribute
+    @property
+    def kinds(self) -> Kinds: ...  # noqa: D102 - an attribute
+
+    def decode(self, record: Record, latest: int) -> Decoded:
+        """Reads a record; see `Provider.decode`."""
+
+    def items(self, body: bytes) -> Cut:
+        """Cuts a body; see `Provider.items`."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +122,14 @@ class Provider:
     domain_of: Callable[[Events], str] = lambda _: ""
     keys_of: Callable[[Events, str], list[str]] | None = None
 
-    def decode(self, body: bytes, domain: str, latest: int) -> Decoded:
-        """Reads a body; no event can spoil it for its neighbours, and none raises.
+    def decode(self, record: Record, latest: int) -> Decoded:
+        """Reads a record; no event can spoil it for its neighbours, and none raises.
 
         Args:
-            body: The request's, inflated.
-            domain: What its path secret stands for; empty for nothing.
+            record: What was received.
             latest: Greatest plausible instant, microseconds since the epoch.
         """
+        body, domain = record.body, record.domain.lower()
         try:
             cut = self.items(body)
         except UnusableBodyError as error:

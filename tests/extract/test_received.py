@@ -264,7 +264,7 @@ def test_a_received_event_of_mailguns_belongs_to_its_path_or_its_message_id(
 
 
 def test_what_nobody_can_decode_yet_is_kept_whole() -> None:
-    page = decoded("spade", b"data=e30=").page
+    page = decoded("pigeon", b"data=e30=").page
     assert [tuple(letter) for letter in page.dead] == [
         (0, "unknown_source", "data=e30=")
     ]
@@ -327,7 +327,7 @@ def check(source: str, body: bytes) -> None:
 
 @pytest.mark.proof
 @settings(max_examples=20_000 if PROOF else 300, deadline=None)
-@given(st.sampled_from([*PROVIDERS, "spade"]), BODIES)
+@given(st.sampled_from([*PROVIDERS, "pigeon"]), BODIES)
 def test_any_bytes_are_events_and_dead_letters_and_nothing_raises(
     source: str, body: bytes
 ) -> None:

@@ -12,7 +12,7 @@ from raw_reader import Raw
 from extract import arrivals, decode
 from extract.home import home as state_folder
 from extract.pipeline import Wanted, extract, replay
-from extract.received import Provider
+from extract.received import Decoder
 from extract.replay_requests import ReplayRequests
 from inbox import Inbox
 
@@ -122,7 +122,7 @@ def test_what_nobody_could_decode_is_replayed_when_somebody_can(
 ) -> None:
     received(home, "postmark", b'{"RecordType":"Open","ReceivedAt":"2026-03-01T12Z"}')
     providers = dict(arrivals.PROVIDERS)
-    unknown: dict[str, Provider] = {
+    unknown: dict[str, Decoder] = {
         name: one for name, one in providers.items() if name != "postmark"
     }
     with monkeypatch.context() as before:
