@@ -15,7 +15,20 @@ with
 
 events as (
 
-    select * from {{ ref('int_message_events__unioned') }}
+    select
+        event_key,
+        load_id,
+        request_id
+    from {{ ref('int_message_events__unioned') }}
+    where {{ loads }}
+
+    union all
+
+    select
+        event_key,
+        load_id,
+        request_id
+    from {{ ref('stg_clients__events') }}
     where {{ loads }}
 
 ),

@@ -13,6 +13,26 @@
 
 with
 
+all_events as (
+
+    select
+        load_id,
+        request_id,
+        received_at
+    from {{ ref('int_message_events__unioned') }}
+    where {{ loads }}
+
+    union all
+
+    select
+        load_id,
+        request_id,
+        received_at
+    from {{ ref('stg_clients__events') }}
+    where {{ loads }}
+
+),
+
 events as (
 
     select
@@ -21,9 +41,7 @@ events as (
         {{ utc_day('received_at') }} as received_on,
         count(*) as rows_there
 
-    from {{ ref('int_message_events__unioned') }}
-
-    where {{ loads }}
+    from all_events
 
     group by load_id, request_id, received_on
 
