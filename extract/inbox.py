@@ -9,23 +9,47 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dlt
+import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
 from extract.arrivals import SOURCE, Arrivals
 from extract.mailgun_settings import SOURCE as DEFAULT
 from extract.replays import Replay
-from extract.tables import TABLES
+from extract.tables import SOURCE_SETTINGS, TABLES, Table
 
 KEEP_DAYS = 30
 """Days for which segments are kept that the warehouse holds; as long as the longest
 that a provider keeps its events."""
 
 
+ACCOUNT_PROPERTY = "account_id"
+"""Which property of a client's event names its account, if no setting says so."""
+
+
+class Settings:
+    """What the models need to know, as a package of its own.
+
+    Args:
+        rows: Rows of raw.source_settings.
+    """
+
+    def __init__(self, rows: pa.Table) -> None:
+        """Keeps the rows."""
+        self._rows = rows
+
+    def package(self) -> Iterator[tuple[Table, pa.Table]]:
+        """The rows."""
+        yield SOURCE_SETTINGS, self._rows
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Nothing: no place has moved."""
+
+
 # dlt commits its state with the package of the default schema; with another name the
 # places would lie in a package of their own, apart from the rows that they cover.
 @dlt.source(name=DEFAULT, section=SOURCE, max_table_nesting=0)
-def inbox(current: Arrivals | Replay) -> DltResource:
+def inbox(current: Arrivals | Replay | Settings) -> DltResource:
     """The next part of what was received, or of what is replayed.
 
     Args:
@@ -42,7 +66,7 @@ def inbox(current: Arrivals | Replay) -> DltResource:
 
 
 @dlt.resource(name=SOURCE)
-def records(current: Arrivals | Replay) -> Iterator[DataItemWithMeta]:
+def records(current: Arrivals | Replay | Settings) -> Iterator[DataItemWithMeta]:
     """One package: events, then what accounts for them; places go into the state.
 
     Args:

@@ -9,6 +9,7 @@ the others. Only settings that make no sense do, and a warehouse that can't be o
 
 import gc
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -72,6 +73,8 @@ and days are made for what is there."""
 
 NAME = "tallybook"
 DATASET = "raw"
+
+_PROPERTY = re.compile(r"[A-Za-z0-9_.-]+")
 
 KEPT_LOADS = 20
 """Folders of loads, for whoever wants to know what dlt did last."""
@@ -431,6 +434,7 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
         message = "inbox is skipped: nothing was ever received (`tallybook serve`)"
         yield Outcome(INBOX, outcome="skipped", message=message)
         return
+    changed = _changed_settings(run, INBOX, _client_settings(run))
     current = Arrivals(
         inbox=segments,
         places=inbox.places(run.pipeline.state),
@@ -442,6 +446,8 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
     )
     ended, message = "ok", ""
     try:
+        if changed is not None:
+            run.load(inbox.inbox(inbox.Settings(changed)))
         while current.has_more():
             run.load(inbox.inbox(current))
             current.loaded()
@@ -502,6 +508,25 @@ def _replay(run: _Run, wanted: Wanted) -> Outcome:
 def _latest() -> int:
     """Greatest plausible instant of an event."""
     return max(_microseconds(now()), clock()) + windows.DAY
+
+
+def _client_settings(run: _Run) -> dict[str, str]:
+    """Which property of client events names the account; nothing if it always was so.
+
+    Raises:
+        SettingsError: It can't be one.
+    """
+    told = text(INBOX, "account_property")
+    name = told or inbox.ACCOUNT_PROPERTY
+    if not _PROPERTY.fullmatch(name):
+        raise SettingsError(
+            f"{variable(INBOX, 'account_property')}: write a property's name, of "
+            f"letters, digits, and . _ -: {name!r} is none"
+        )
+    known = run.warehouse.execute(
+        "select 1 from raw.source_settings where source = ?", [INBOX]
+    ).fetchall()
+    return {"account_property": name} if told or known else {}
 
 
 def _received(reading: Arrivals) -> Progress:

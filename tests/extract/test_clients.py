@@ -10,7 +10,7 @@ from bodies import NOON, SECOND, received
 from raw_reader import Raw
 
 from collector.client_form import keep
-from extract.pipeline import Outcome, Wanted, extract, replay
+from extract.pipeline import Outcome, SettingsError, Wanted, extract, replay
 
 ALLOWED = {"clicked": frozenset({"account_id"})}
 FORM = "application/x-www-form-urlencoded"
@@ -169,3 +169,24 @@ def test_a_replay_leaves_what_was_never_kept_and_mends_what_can_be(
     assert (unmended.loaded, mended.loaded) == (0, 1)
     assert raw.row("select event_key from client_events") == ("client:1998-07-09:old",)
     assert raw.row("select count(*) from dead_letters") == (2,)
+
+
+def test_the_models_are_told_which_property_names_the_account(
+    home: Path, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    property_in_raw = "select value from source_settings where source = 'inbox'"
+    received(home, "beacon", stored(clicked("a", NOON)))
+    read()
+    assert raw.rows(property_in_raw) == []
+
+    monkeypatch.setenv("SOURCES__INBOX__ACCOUNT_PROPERTY", "tenant")
+    read()
+    assert raw.rows(property_in_raw) == [("tenant",)]
+
+    monkeypatch.delenv("SOURCES__INBOX__ACCOUNT_PROPERTY")
+    read()
+    assert raw.rows(property_in_raw) == [("account_id",)]
+
+    monkeypatch.setenv("SOURCES__INBOX__ACCOUNT_PROPERTY", "it's")
+    with pytest.raises(SettingsError, match="SOURCES__INBOX__ACCOUNT_PROPERTY"):
+        read()

@@ -83,6 +83,26 @@ placed as (
 
 ),
 
+asked_for as (
+
+    select
+        account_key,
+        date,
+        event
+    from placed
+    where {{ loads }}
+
+    union
+
+    select
+        account_key,
+        date,
+        event
+    from {{ ref('fct_client_events_daily') if whole
+        else untested('fct_client_events_daily') }}
+
+),
+
 recounted as (
 
     select
@@ -93,15 +113,11 @@ recounted as (
 
     from placed
 
-    group by account_key, date, event
-
-    having count(*) filter (where {{ loads }}) > 0
-        {%- if not whole %}
-        or (account_key, date, event) in (
-            select account_key, date, event
-            from {{ untested('fct_client_events_daily') }}
+    where (account_key, date, event) in (
+            select account_key, date, event from asked_for
         )
-        {%- endif %}
+
+    group by account_key, date, event
 
 ),
 
@@ -109,9 +125,9 @@ daily as (
 
     select * from {{ ref('fct_client_events_daily') }}
 
-    where {{ is_untested(
-        ['fct_client_events_daily'], ['account_key', 'date', 'event']
-    ) }}
+    where (account_key, date, event) in (
+            select account_key, date, event from asked_for
+        )
 
 ),
 
