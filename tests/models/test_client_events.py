@@ -72,7 +72,7 @@ def held(warehouse: Warehouse) -> Counter[tuple[str, str, str, str]]:
             (
                 row["account_key"],
                 row["date"].isoformat(),
-                row["event"],
+                row["event_name"],
                 row["reporting_timezone"],
             ): row["events"]
             for row in rows

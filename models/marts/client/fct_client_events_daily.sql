@@ -1,6 +1,6 @@
 {{ config(
     materialized='touched_groups',
-    unique_key=['account_key', 'date', 'event'],
+    unique_key=['account_key', 'date', 'event_name'],
     meta={
         'touched_by': 'int_client_days__touched',
         'group_by': ['account_key', 'date'],
@@ -50,7 +50,7 @@ located as (
                 then {{ utc_date('events.occurred_at') }}
             else local_days.local_date
         end as date,
-        events.event,
+        events.event_name,
         events.properties_dropped,
         case
             when accounts.account_id is null then 'UTC'
@@ -89,14 +89,14 @@ daily as (
         account_key,
         account_id,
         date,
-        event,
+        event_name,
         count(*) as events,
         cast(sum(properties_dropped) as bigint) as properties_dropped,
         reporting_timezone
 
     from touched
 
-    group by account_key, account_id, date, event, reporting_timezone
+    group by account_key, account_id, date, event_name, reporting_timezone
 
 )
 

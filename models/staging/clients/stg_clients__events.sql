@@ -26,7 +26,7 @@ renamed as (
         _dlt_load_id as load_id,
 
         ---------- strings
-        event_name as event,
+        event_name,
         via,
         payload,
 

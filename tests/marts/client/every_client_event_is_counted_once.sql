@@ -39,7 +39,7 @@ of_accounts as (
     select
         accounts.account_id as account_key,
         accounts.reporting_timezone,
-        events.event,
+        events.event_name,
         events.occurred_at,
         events.load_id
 
@@ -55,7 +55,7 @@ placed as (
     select
         of_accounts.account_key,
         time_zone_days.local_date as date,
-        of_accounts.event,
+        of_accounts.event_name,
         of_accounts.load_id
 
     from of_accounts
@@ -71,7 +71,7 @@ placed as (
     select
         '' as account_key,
         cast(events.occurred_at at time zone 'UTC' as date) as date,
-        events.event,
+        events.event_name,
         events.load_id
 
     from events
@@ -88,7 +88,7 @@ asked_for as (
     select
         account_key,
         date,
-        event
+        event_name
     from placed
     where {{ loads }}
 
@@ -97,7 +97,7 @@ asked_for as (
     select
         account_key,
         date,
-        event
+        event_name
     from {{ ref('fct_client_events_daily') if whole
         else untested('fct_client_events_daily') }}
 
@@ -108,16 +108,20 @@ recounted as (
     select
         account_key,
         date,
-        event,
+        event_name,
         count(*) as events
 
     from placed
 
-    where (account_key, date, event) in (
-            select account_key, date, event from asked_for
+    where (account_key, date, event_name) in (
+            select
+                asked_for.account_key,
+                asked_for.date,
+                asked_for.event_name
+            from asked_for
         )
 
-    group by account_key, date, event
+    group by account_key, date, event_name
 
 ),
 
@@ -125,8 +129,12 @@ daily as (
 
     select * from {{ ref('fct_client_events_daily') }}
 
-    where (account_key, date, event) in (
-            select account_key, date, event from asked_for
+    where (account_key, date, event_name) in (
+            select
+                asked_for.account_key,
+                asked_for.date,
+                asked_for.event_name
+            from asked_for
         )
 
 ),
@@ -136,7 +144,7 @@ compared as (
     select
         coalesce(recounted.account_key, daily.account_key) as account_key,
         coalesce(recounted.date, daily.date) as date,
-        coalesce(recounted.event, daily.event) as event,
+        coalesce(recounted.event_name, daily.event_name) as event_name,
         recounted.events as expected_events,
         daily.events as actual_events
 
@@ -145,7 +153,7 @@ compared as (
     full outer join daily
         on recounted.account_key = daily.account_key
         and recounted.date = daily.date
-        and recounted.event = daily.event
+        and recounted.event_name = daily.event_name
 
 )
 
