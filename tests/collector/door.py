@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -168,6 +168,14 @@ def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
             raise RuntimeError(log.read_text())
         time.sleep(0.01)
     raise RuntimeError("the door doesn't open")
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """Waits until something is so; a minute means that it never will be."""
+    until = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 class SendGridSender:
