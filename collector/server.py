@@ -4,6 +4,7 @@ socket ──▶ Connection (limits) ──▶ the application
 """
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
@@ -33,6 +34,9 @@ MOST_CONNECTIONS = 1_000
 BACKLOG = 1_024
 """Connections that wait to be taken."""
 
+_YOUNG = 10_000
+"""Objects after which Python looks for garbage, instead of 700."""
+
 GRACE = 10
 """Seconds that requests in hand have to be finished when the server ends."""
 
@@ -45,6 +49,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._head = 0
         self._is_in_head = True
+        self._is_in_message = False
         self._begun: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -58,13 +63,18 @@ class Connection(HttpToolsProtocol):
         """More of a request came."""
         if self.transport.is_closing():
             return
-        if self._begun is None:
-            self._begun = self.loop.time()
         if self._is_in_head:
             self._head += len(data)
         super().data_received(data)
         if self._is_in_head and self._head > LONGEST_HEAD:
             self._end(431)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request has come."""
+        super().on_message_begin()
+        self._is_in_message = True
+        if self._begun is None:
+            self._begun = self.loop.time()
 
     def on_headers_complete(self) -> None:
         """Its head has come, perhaps with some of the body."""
@@ -79,7 +89,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """All of it has come."""
         super().on_message_complete()
-        self._begun, self._is_in_head = None, True
+        self._begun, self._is_in_head, self._is_in_message = None, True, False
 
     def send_400_response(self, msg: str) -> None:
         """It is no HTTP."""
@@ -88,16 +98,21 @@ class Connection(HttpToolsProtocol):
 
     def give_up(self, now: float) -> None:
         """Ends a request that takes too long to come."""
-        if self._begun is not None and now - self._begun > PATIENCE:
+        is_late = self._begun is not None and now - self._begun > PATIENCE
+        # The next one's turn comes when this one is answered.
+        if is_late and not (self._is_in_head and self._is_answering):
             self._end(408)
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _end(self, status: int) -> None:
         """Closes the connection, and says why if nothing else was said."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
-            is_silent = status == 408 and not self._head
-        else:
+        is_silent = status == 408 and not self._is_in_message
+        if not self._is_in_head:
             is_silent = self.cycle.response_started
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -144,18 +159,12 @@ def serve(host: str, port: int, *, is_insecure: bool = False) -> None:
     senders = clients(is_local=_is_loopback(host))
     told = ways(is_insecure=is_insecure, has_clients=senders.is_told)
     log.set_up()
-    with _bound(host, port) as listener:
+    with bound(host, port) as listener:
         run(application(told, home() / "inbox", senders=senders), listener)
 
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
     """Serves an application on a bound socket until SIGTERM or SIGINT."""
-    # uvicorn passes a signal on once it has ended; that is an ending as good as any.
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: None)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    log.logger.info("listening on http://%s:%s", shown, port)
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -169,11 +178,31 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
-    Server(config).run(sockets=[listener])
+    server = Server(config)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    # While it starts, and once it has ended, when uvicorn passes the signal on.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, end)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    log.logger.info("listening on http://%s:%s", shown, port)
+    # Requests make little garbage in cycles: what is there now need not be walked.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
+    server.run(sockets=[listener])
     log.logger.info("ended")
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens; from now on connections wait to be taken.
+
+    Raises:
+        OSError: The address can't be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

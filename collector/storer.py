@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic, perf_counter, time
 
 from collector import mailgun, wire
-from collector.log import Log
+from collector.log import Log, logger
 from collector.once import Once, Seen
 from collector.verdict import CLOCK_SKEW, Refused, Verifier
 from collector.wire import Answer, Asked, Told
@@ -196,6 +196,8 @@ def fork(storer: Storer) -> tuple[socket.socket, int]:
         _close_all_but(its.fileno())
         storer.serve(its)
         status = 0
+    except Exception:  # noqa: BLE001 - whatever it is, its end is told
+        logger.exception("the storer failed")
     finally:
         os._exit(status)
 
