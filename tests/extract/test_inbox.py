@@ -1,7 +1,6 @@
 """What was received, from the inbox into raw: once, each with its account."""
 
 import gzip
-import json
 import os
 import random
 import time
@@ -13,8 +12,8 @@ from mailgun_host import Host
 from raw_reader import Raw
 
 from extract import arrivals
-from extract.inbox import places
 from extract.pipeline import Outcome, Progress, extract
+from extract.places import places_in
 from inbox import Inbox, Record, Writer, new_request_id
 
 
@@ -213,8 +212,7 @@ def test_places_of_segments_that_are_gone_are_forgotten(home: Path) -> None:
         received(home, "sendgrid", compact([sent(f"{n}")]), at=NOON + n)
         read()
 
-    state = (home / "dlt" / "tallybook" / "state.json").read_text()
-    assert len(places(json.loads(state))) == 1
+    assert len(places_in(home)) == 1
 
 
 def test_a_long_reading_is_loaded_in_parts(
