@@ -3,9 +3,11 @@
 segment ──▶ .gz beside it ──▶ renamed ──▶ segment removed ──▶ … ──▶ forgotten
 """
 
+import errno
 import gzip
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,13 +50,30 @@ class Archive:
         found = (path.name.removesuffix(_SUFFIX) for path in self._paths())
         return sorted(found)
 
+    def size(self, name: str) -> int:
+        """Bytes that a segment had before it was compressed.
+
+        Args:
+            name: As `segments` tells it.
+        """
+        with (self.folder / f"{name}{_SUFFIX}").open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little")
+
     def read(self, name: str) -> Iterator[Record]:
         """The records of a segment.
 
         Args:
             name: As `segments` tells it.
+
+        Raises:
+            OSError: It can't be read, or is spoilt.
         """
-        data = gzip.decompress((self.folder / f"{name}{_SUFFIX}").read_bytes())
+        path = self.folder / f"{name}{_SUFFIX}"
+        try:
+            data = gzip.decompress(path.read_bytes())
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise OSError(errno.EIO, "spoilt on disk", str(path)) from error
         for found in scan(data, name):
             if isinstance(found, Frame):
                 yield found.record
