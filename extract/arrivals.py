@@ -39,7 +39,7 @@ from extract.repeats import held_dead_letters, held_events, held_requests
 from extract.sendgrid import SENDGRID
 from extract.tables import DEAD_LETTERS, LANE_RUNS, REQUESTS, Table
 from extract.tally import Tally
-from inbox import Damage, Inbox, Place, Received, Record
+from inbox import Damage, Frame, Inbox, Place, Received, Record
 
 PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider for provider in (MAILGUN, SENDGRID, POSTMARK)
@@ -249,6 +249,7 @@ class Arrivals:
             self._archived(None if everything else places), inbox.read(self._committed)
         )
         self._next: Received | Damage | None = None
+        self._half_read = ""
         self._is_begun = False
         self._warnings: Counter[str] = Counter()
         self._torn: list[str] = []
@@ -285,7 +286,8 @@ class Arrivals:
 
     def write(self, state: dict[str, Any]) -> None:
         """Writes up to where segments are read, to be committed with the package."""
-        for name in self._inbox.forgettable(self._offsets):
+        # One of the archive is read on where it was cut short.
+        for name in self._inbox.forgettable(self._offsets) - {self._half_read}:
             del self._offsets[name]
         Places(self._offsets, self._newest).write(state)
 
@@ -298,15 +300,24 @@ class Arrivals:
         self._committed = dict(self._offsets)
         self._inbox.retire(self._committed)
 
-    def _archived(self, places: Places | None) -> Iterator[Received]:
+    def _archived(self, places: Places | None) -> Iterator[Received | Damage]:
         """What is in archived segments: in all, or in those that are not read yet."""
         archive = self._inbox.archive
         for name in archive.segments() if places is None else places.unread(archive):
+            self._half_read = name
+            begin = 0 if places is None else places.offsets.get(name, 0)
             try:
-                for record in archive.read(name):
-                    yield Received(record, Place(name, 0))
+                for found in archive.scan(name):
+                    place = Place(name, found.end)
+                    if found.end <= begin:
+                        continue
+                    if isinstance(found, Frame):
+                        yield Received(found.record, place)
+                    else:
+                        yield Damage(place, found.end - found.begin, False)
             except OSError as error:
                 self._spoilt.append(f"archived segment {name} ({error.strerror})")
+            self._half_read = ""
 
     def _go(self, place: Place) -> None:
         self._offsets[place.segment] = place.offset

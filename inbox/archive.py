@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from inbox.records import Frame, Record, scan
+from inbox.records import Frame, Gap, Record, scan
 from inbox.writer import sync_folder
 
 KEPT = timedelta(days=30)
@@ -69,14 +69,18 @@ class Archive:
         Raises:
             OSError: It can't be read, or is spoilt.
         """
+        for found in self.scan(name):
+            if isinstance(found, Frame):
+                yield found.record
+
+    def scan(self, name: str) -> Iterator[Frame | Gap]:
+        """The same, with the places where they lay, and the gaps between them."""
         path = self.folder / f"{name}{_SUFFIX}"
         try:
             data = gzip.decompress(path.read_bytes())
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise OSError(errno.EIO, "spoilt on disk", str(path)) from error
-        for found in scan(data, name):
-            if isinstance(found, Frame):
-                yield found.record
+        yield from scan(data, name)
 
     def forget(self, now: datetime, kept: timedelta = KEPT) -> int:
         """Removes segments that were archived too long ago.

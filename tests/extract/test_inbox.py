@@ -326,6 +326,21 @@ def test_a_restored_warehouse_gets_what_it_lacks_from_the_archive(
     assert read().events == 0
 
 
+def test_reading_the_archive_again_may_be_cut_short_anywhere(
+    home: Path, raw: Raw
+) -> None:
+    for n in range(3):
+        bodies = (compact([sent(f"{n}{one}")]) for one in "abc")
+        received(home, "sendgrid", *bodies, at=NOON + 60 * n)
+    read()
+    raw.path.unlink()
+
+    loaded = [extract(["inbox"], seconds=0.0)[0].loaded for _ in range(12)]
+
+    assert sum(loaded) == raw.row("select count(*) from sendgrid_events")[0] == 9
+    assert max(loaded) < 9
+
+
 def test_all_reads_the_archive_again_and_loads_nothing_twice(
     home: Path, raw: Raw
 ) -> None:
