@@ -5,7 +5,7 @@ segments ──▶ Arrivals ──▶ rows and places, in one package ──▶ 
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import dlt
@@ -14,7 +14,7 @@ from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
 from extract.arrivals import SOURCE, Arrivals
-from extract.mailgun_settings import SOURCE as DEFAULT
+from extract.places import RESOURCE, SCHEMA
 from extract.replays import Replay
 from extract.tables import SOURCE_SETTINGS, TABLES, Table
 
@@ -48,7 +48,7 @@ class Settings:
 
 # dlt commits its state with the package of the default schema; with another name the
 # places would lie in a package of their own, apart from the rows that they cover.
-@dlt.source(name=DEFAULT, section=SOURCE, max_table_nesting=0)
+@dlt.source(name=SCHEMA, section=SOURCE, max_table_nesting=0)
 def inbox(current: Arrivals | Replay | Settings) -> DltResource:
     """The next part of what was received, or of what is replayed.
 
@@ -65,7 +65,7 @@ def inbox(current: Arrivals | Replay | Settings) -> DltResource:
     return resource
 
 
-@dlt.resource(name=SOURCE)
+@dlt.resource(name=RESOURCE)
 def records(current: Arrivals | Replay | Settings) -> Iterator[DataItemWithMeta]:
     """One package: events, then what accounts for them; places go into the state.
 
@@ -80,13 +80,3 @@ def records(current: Arrivals | Replay | Settings) -> Iterator[DataItemWithMeta]
         # dlt's validation leaves the rows in a cycle of frames and exceptions.
         gc.collect(0)
     current.write(dlt.current.resource_state())
-
-
-def places(state: Mapping[str, Any]) -> dict[str, int]:
-    """Up to where segments are read.
-
-    Args:
-        state: The pipeline's state.
-    """
-    source = state.get("sources", {}).get(DEFAULT, {})
-    return dict(source.get("resources", {}).get(SOURCE, {}).get("places", {}))
