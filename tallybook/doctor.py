@@ -20,6 +20,7 @@ from typing import Literal
 import duckdb
 from packaging.requirements import Requirement
 
+from collector.client_settings import clients
 from collector.providers import ways
 from collector.settings import SettingsError as DoorSettingsError
 from collector.settings import setting as door_setting
@@ -46,6 +47,7 @@ _MAILGUN = (
 _DOOR = (
     *("secrets", "sendgrid_public_keys", "mailgun_signing_keys"),
     "postmark_credentials",
+    *("allowed_origins", "allowed_properties", "client_keys", "client_rate"),
 )
 
 
@@ -312,6 +314,15 @@ def _application() -> Finding:
 def _door() -> Iterator[Finding]:
     """What `tallybook serve` would open."""
     try:
+        senders = clients()
+        if senders.is_told:
+            yield Finding(
+                "clients",
+                "good",
+                f"pages of {len(senders.origins)} origins and apps with one of "
+                f"{len(senders.keys)} keys may send events; properties of "
+                f"{len(senders.allowed)} events are kept",
+            )
         if not door_setting("secrets"):
             yield Finding(
                 "door",

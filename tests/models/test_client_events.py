@@ -90,7 +90,7 @@ DATA_TEST = "every_client_event_is_counted_once"
 def build(warehouse: Warehouse, *arguments: str) -> None:
     """Builds what the mart needs, and has it recounted."""
     selected = ["--select", "+fct_client_events_daily"]
-    assert warehouse.build(*selected, *arguments).success
+    assert warehouse.build(*selected, *arguments, seeds=False).success
     assert is_recounted(warehouse)
 
 
@@ -104,7 +104,7 @@ def builds(warehouse: Warehouse) -> int:
     return int(warehouse.rows(sql)[0]["n"])
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_bit_by_bit_is_what_a_full_refresh_gives(
     warehouse: Warehouse, zone_days: dict[int, pa.Table], seed: int
 ) -> None:
@@ -113,7 +113,7 @@ def test_bit_by_bit_is_what_a_full_refresh_gives(
     zones: dict[str, str] = {}
     rows: list[Row] = []
     build(warehouse)
-    for step in range(5):
+    for step in range(4):
         if step and chance.random() < 0.7:
             zones[chance.choice("abc")] = chance.choice(ZONES)
         new = [
