@@ -63,7 +63,8 @@ def lines(
         labels: Their names.
         counts: By their values.
     """
-    yield from _head(name, "counter", text)
+    if counts:
+        yield from _head(name, "counter", text)
     for values, count in sorted(counts.items()):
         told = ",".join(
             f'{label}="{value}"' for label, value in zip(labels, values, strict=True)
