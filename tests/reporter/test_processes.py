@@ -1,6 +1,7 @@
 """What an app's end and its forks do to its events."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,16 +28,22 @@ def run(recorder: Recorder, script: str) -> str:
     Returns:
         What it printed.
     """
-    ended = subprocess.run(
+    app = subprocess.Popen(
         [sys.executable, "-c", BEGINNING + script, recorder.url],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-        check=True,
+        start_new_session=True,
     )
-    assert ended.stderr == ""
-    return ended.stdout
+    try:
+        output, errors = app.communicate(timeout=60)
+    finally:
+        if app.poll() is None:  # it hangs, and with it what it forked
+            os.killpg(app.pid, signal.SIGKILL)
+            app.wait()
+    assert (app.returncode, errors) == (0, "")
+    return output
 
 
 def test_an_app_that_ends_sends_what_waits(recorder: Recorder) -> None:
