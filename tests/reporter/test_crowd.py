@@ -16,7 +16,7 @@ from extract.pipeline import extract
 
 ROOT = Path(__file__).parents[2]
 REPORTERS, KILLS, ROUNDS = (
-    (1_000, 10, 15) if "TALLYBOOK_PROOF" in os.environ else (80, 2, 5)
+    (1_000, 10, 25) if "TALLYBOOK_PROOF" in os.environ else (80, 2, 5)
 )
 PROCESSES = 4
 
@@ -44,6 +44,7 @@ def test_what_no_reporter_gave_up_on_is_in_the_warehouse_once(
     ]
     for _ in range(KILLS):
         sleep(2)
+        assert all(process.poll() is None for process in crowd)
         door.kill()
         sleep(0.5)
         door.start()
