@@ -14,7 +14,7 @@ import duckdb
 
 from tallybook.errors import CannotRunError
 
-MARTS = ("fct_reporting_rollups", "fct_delivery_daily")
+MARTS = ("fct_reporting_rollups", "fct_delivery_daily", "fct_client_events_daily")
 """Marts of account-days."""
 
 

@@ -14,6 +14,8 @@ import pytest
 from warehouse import Warehouse
 from worlds import ZONES
 
+from tallybook.rebuild import Request, ask_for
+
 NOON = datetime(2025, 11, 2, 12, tzinfo=UTC)
 """Havana's midnight came twice that day."""
 
@@ -163,3 +165,19 @@ def test_the_data_test_finds_a_cell_that_raw_does_not_say(
         # As if it had never been tested: then it looks at everything.
         connection.execute("delete from ledger.tests where true")
     assert not is_recounted(warehouse)
+
+
+def test_days_that_are_asked_for_are_counted_again(
+    warehouse: Warehouse, zone_days: dict[int, pa.Table]
+) -> None:
+    warehouse.load_zones(zone_days[2025])
+    rows = [client_event(str(n), NOON, "clicked", "a") for n in range(3)]
+    write(warehouse, rows, accounts=[account("a", ZONES[0])])
+    build(warehouse)
+    with duckdb.connect(warehouse.path) as connection:
+        connection.execute("update marts.fct_client_events_daily set events = 2")
+
+    ask_for(warehouse.home, Request("a", NOON.date(), NOON.date()))
+    build(warehouse)
+
+    assert held(warehouse) == expected(rows, {"a": ZONES[0]})

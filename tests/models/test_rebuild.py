@@ -117,7 +117,11 @@ def test_days_that_were_right_are_not_written_and_asked_for_once(
 def test_a_dry_run_tells_what_there_is_and_asks_for_nothing(talked: Warehouse) -> None:
     scope = {one.mart: (one.days, one.rows) for one in scope_of(talked.home, ASKED)}
 
-    assert scope == {"fct_reporting_rollups": (2, 2), "fct_delivery_daily": (0, 0)}
+    assert scope == {
+        "fct_reporting_rollups": (2, 2),
+        "fct_delivery_daily": (0, 0),
+        "fct_client_events_daily": (0, 0),
+    }
     assert talked.rows("select * from ledger.requested_days") == []
 
 
