@@ -30,7 +30,7 @@ class SendGridBodies(Bodies):
             "email_domain": address.rpartition("@")[2],
             "from": f"hello@{email.account.domain}",
             "smtp_id": _smtp_id(recipient),
-            "sg_message_id": _sg_message_id(recipient),
+            "sg_message_id": _sg_message_id(recipient, moment.template.name),
             "category": as_json(
                 ["newsletter"] if email.is_batched else ["notification"]
             ),
@@ -62,11 +62,16 @@ def _smtp_id(recipient: Recipient) -> str:
     return f"<{recipient.message_id}>"
 
 
-def _sg_message_id(recipient: Recipient) -> str:
-    """SendGrid's id, in its newer form or in its older one."""
+def _sg_message_id(recipient: Recipient, event: str) -> str:
+    """SendGrid's id, in its newer form or in its older one.
+
+    Mail of SMTP that is dropped at once has none: only the suffix is there.
+    """
     suffix = _digest(recipient, "suffix")
     message_id = recipient.message_id
     if not recipient.email.is_batched:
+        if event == "dropped":
+            return f".filter0{suffix[:3]}.{suffix[3:8].upper()}.0"
         made = blake2b(message_id.encode(), digest_size=11).hexdigest()
         if int(made[0], 16) < 4:
             # The older one has dots of its own.
