@@ -14,9 +14,9 @@
 
 with
 
-mailgun as (
+events as (
 
-    select * from {{ ref('stg_mailgun__events') }}
+    select * from {{ ref('int_message_events__unioned') }}
 
 ),
 
@@ -164,7 +164,7 @@ new_events as (
         occurred_at,
         event_key
 
-    from mailgun
+    from events
 
     where load_id in {{ arrived('fct_message_events') }}
 
