@@ -1,9 +1,9 @@
 """`python -m simulator`: builds a world, writes its application, plays its providers.
 
 When ready, it prints one line of JSON: base_url, api_key, domains, and the keys that
-check what is posted to webhooks: sendgrid_public_key, mailgun_signing_key. It ends at
-SIGTERM or SIGINT, and when a pipe that it reads as stdin is closed, so that it never
-outlives whoever started it.
+check what is posted to webhooks: sendgrid_public_key, mailgun_signing_key,
+postmark_credentials. It ends at SIGTERM or SIGINT, and when a pipe that it reads as
+stdin is closed, so that it never outlives whoever started it.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m simulator",
         usage="python -m simulator [options]",
-        description="Stand-ins for Mailgun and SendGrid on loopback.",
+        description="Stand-ins for Mailgun, SendGrid and Postmark on loopback.",
         epilog="docs/simulator.md says what to do with them.",
     )
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
@@ -71,12 +71,14 @@ async def _serve(world: World, port: int) -> None:
     desk = Desk(world)
     server = await desk.listen(port)
     _, bound_port = server.sockets[0].getsockname()
+    sealer = desk.postman.sealer
     ready = {
         "base_url": f"http://{HOST}:{bound_port}",
         "api_key": desk.mailgun.api_key,
         "domains": world.domains,
-        "sendgrid_public_key": desk.postman.sealer.sendgrid.public,
-        "mailgun_signing_key": desk.postman.sealer.mailgun.secret,
+        "sendgrid_public_key": sealer.sendgrid.public,
+        "mailgun_signing_key": sealer.mailgun.secret,
+        "postmark_credentials": sealer.postmark_credentials,
     }
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -28,6 +28,8 @@ def sprinkle(
 ) -> None:
     """Notes so many odd items for an account, every kind in turn.
 
+    Of an account of Postmark's there are none.
+
     Args:
         account: Whose log.
         count: How many items.
@@ -35,6 +37,8 @@ def sprinkle(
         diary: Takes down the items.
         truth: Gets an entry for each item.
     """
+    if account.provider not in _ITEMS:
+        return
     rng = spec.random("odd", account.domain)
     for number in range(count):
         at = rng.randrange(spec.begins_at, spec.ends_at)

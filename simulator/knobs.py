@@ -75,7 +75,7 @@ class Knobs:
             raise ValueError("latency_ms and retry_after must not be negative")
 
 
-POSTING = ("mailgun", "sendgrid")
+POSTING = ("mailgun", "postmark", "sendgrid")
 """Providers that post to webhooks."""
 
 _POST_SHARES = (
@@ -109,7 +109,7 @@ class PostKnobs:
     """How the stand-in posts events to webhooks.
 
     Attributes:
-        to: Address by provider (`sendgrid`, `mailgun`); what has none is kept until
+        to: Address by provider (`sendgrid`, …); what has none is kept until
             it has one.
         batch: Most events of a post, where the provider batches; each is of 1 to so
             many.

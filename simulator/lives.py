@@ -199,7 +199,7 @@ class Life:
         rng = self._rng
         read_at: int | None = None
         if self._recipient.email.track_opens:
-            if rng.random() < _MACHINE_OPENS:
+            if self._dialect.machines and rng.random() < _MACHINE_OPENS:
                 self._machine_opens()
             if surely or rng.random() < _PERSON_OPENS:
                 read_at = self._person_opens()

@@ -3,6 +3,7 @@
 logs ─▶ due events ─▶ shuffled, repeated ─▶ batches ─▶ signed posts
 """
 
+from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -22,7 +23,7 @@ _MAILGUN_WEBHOOKS = frozenset(
 """What Mailgun posts; of the rest only its log tells. An odd item has no name."""
 
 _PATIENCE = {"sendgrid": 24 * HOUR // SECOND, "mailgun": 8 * HOUR // SECOND}
-"""Seconds for which a provider tries again."""
+"""Seconds for which a provider tries again what it signed."""
 
 
 class Batch(NamedTuple):
@@ -116,6 +117,7 @@ class Sealer:
 
     Attributes:
         sendgrid, mailgun: The keys.
+        postmark_credentials: User and password, with a colon between them.
     """
 
     def __init__(self, world: World) -> None:
@@ -123,6 +125,8 @@ class Sealer:
         self._spec = world.spec
         self.sendgrid = SendGridKey(world.spec)
         self.mailgun = MailgunKey(world.spec)
+        password = world.spec.random("postmark").getrandbits(96)
+        self.postmark_credentials = f"postmark:{password:024x}"
 
     def draw(self, purpose: str, *numbers: int) -> float:
         """A number between 0 and 1, always the same for a purpose and its numbers."""
@@ -136,6 +140,9 @@ class Sealer:
             knobs: Whether it may have been signed hours ago.
             now: Epoch seconds, of the clock on the wall.
         """
+        if batch.provider == "postmark":
+            credentials = b64encode(self.postmark_credentials.encode()).decode()
+            return Post({"Authorization": f"Basic {credentials}"}, batch.bodies[0])
         rng = self._spec.random("seal", str(batch.number))
         if rng.random() < knobs.late_retries:
             now -= rng.randrange(_PATIENCE[batch.provider])

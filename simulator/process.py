@@ -29,6 +29,7 @@ class Simulator:
         domains: Sending domains of Mailgun's.
         sendgrid_public_key: Checks what SendGrid posts.
         mailgun_signing_key: Checks what Mailgun posts.
+        postmark_credentials: User and password that Postmark's posts give.
     """
 
     def __init__(self, spec: Spec, app_folder: Path | None = None) -> None:
@@ -61,6 +62,7 @@ class Simulator:
         self.domains: tuple[str, ...] = tuple(told["domains"])
         self.sendgrid_public_key: str = told["sendgrid_public_key"]
         self.mailgun_signing_key: str = told["mailgun_signing_key"]
+        self.postmark_credentials: str = told["postmark_credentials"]
 
     def control(self, **knobs: Unpack[KnobSettings]) -> dict[str, Any]:
         """Turns these knobs; the others stay.

@@ -36,24 +36,18 @@ DELAYED_BOUNCE = Failure(
     "Invalid Address", (),
 )  # fmt: skip
 EXPIRED = Failure(
-    "temporary", "expired", None, None, "unable to get mx info: message expired",
+    "temporary", "expired", None, "5.0.0", "unable to get mx info: message expired",
     "Technical", (), "timed_out",
 )  # fmt: skip
 
-DROPPED_BOUNCED = Failure(
-    "permanent", "dropped", None, None, "Bounced Address", "", (), "bounced"
-)
+
+def _dropped(reason: str, reject_reason: str) -> Failure:
+    return Failure("permanent", "dropped", None, "5.0.0", reason, "", (), reject_reason)
+
+
 SUPPRESSED = (
-    DROPPED_BOUNCED,
-    Failure(
-        "permanent", "dropped", None, None, "Unsubscribed Address", "", (),
-        "unsubscribed",
-    ),
-    Failure(
-        "permanent", "dropped", None, None, "Spam Reporting Address", "", (), "spam"
-    ),
-)  # fmt: skip
-REJECTIONS = (
-    Failure("permanent", "dropped", None, None, "Invalid", "", (), "invalid"),
-    Failure("permanent", "dropped", None, None, "Spam Content", "", (), "spam"),
+    _dropped("Bounced Address", "bounced"),
+    _dropped("Unsubscribed Address", "unsubscribed"),
+    _dropped("Spam Reporting Address", "spam"),
 )
+REJECTIONS = (_dropped("Invalid", "invalid"), _dropped("Spam Content", "spam"))

@@ -48,7 +48,7 @@ def _failed(failure: Failure) -> Template:
     if failure.reason == "deferred":
         says = {"response": failure.message, "attempt": "{number}"}
         return _template("deferred", _SMTP_ID, _MESSAGE_ID, _SENDING, says)
-    says = {"reason": failure.message, "status": failure.enhanced_code or "5.0.0"}
+    says = {"reason": failure.message, "status": failure.enhanced_code or ""}
     if failure.reason == "dropped":
         return _template("dropped", _SMTP_ID, _MESSAGE_ID, says)
     says |= {"type": failure.reason, "bounce_classification": failure.description}

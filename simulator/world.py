@@ -23,6 +23,7 @@ from simulator.hostile import sprinkle
 from simulator.lives import Life, draw_fates
 from simulator.log import Event, Log
 from simulator.mailgun_templates import MAILGUN
+from simulator.postmark_templates import POSTMARK
 from simulator.sendgrid_templates import SENDGRID
 from simulator.spec import Spec
 from simulator.strays import stray
@@ -32,7 +33,7 @@ from simulator.truth import Truth
 __all__ = ["Event", "Log", "Spec", "Truth", "World"]
 
 
-_DIALECTS = {"mailgun": MAILGUN, "sendgrid": SENDGRID}
+_DIALECTS = {"mailgun": MAILGUN, "sendgrid": SENDGRID, "postmark": POSTMARK}
 
 
 class World:
@@ -111,8 +112,7 @@ class World:
             truth.recipients.append(life.live(fate))
         if recipients:
             stray(recipients, spec, dialect, diary, truth)
-        odd = round(spec.hostile * len(diary.moments))
-        sprinkle(account, odd, spec, diary, truth)
+        sprinkle(account, round(spec.hostile * len(diary.moments)), spec, diary, truth)
         for (day, name), count in diary.counts.items():
             truth.counts[domain, utc_day(day * DAY), name] = count
         diary.moments.sort()

@@ -20,7 +20,10 @@ PROOF = bool(os.environ.get("TALLYBOOK_PROOF"))
 
 SPEC = Spec(
     seed=23,
-    emails=90 if PROOF else 18,
+    accounts=5,
+    sendgrid_accounts=1,
+    postmark_accounts=1,
+    emails=150 if PROOF else 30,
     recipients_per_email=60,
     late=0.2,
     late_rows=0.2,
@@ -59,24 +62,27 @@ def maybe(microseconds: int | None) -> datetime | None:
     return None if microseconds is None else instant(microseconds)
 
 
-def events() -> Iterator[tuple[str, Event]]:
-    """All events with their domains, in the order in which they could be fetched."""
+def events() -> Iterator[tuple[str, str, Event]]:
+    """All events with provider and domain, in the order in which they could come."""
     yield from sorted(
         (
-            (domain, event)
-            for domain in world().domains
+            (provider, domain, event)
+            for provider in ("mailgun", "sendgrid", "postmark")
+            for domain in world().domains_of(provider)
             for event in world().events(domain)
         ),
-        key=lambda found: found[1].stored_at,
+        key=lambda found: found[2].stored_at,
     )
 
 
-def raw(domain: str, event: Event) -> dict[str, Any]:
-    """An event as it lies in raw."""
+def raw(provider: str, domain: str, event: Event) -> dict[str, Any]:
+    """An event as it lies in raw; who posts doesn't say which domain it is about."""
     occurred_at = instant(event.occurred_at)
+    key = f"{domain}:{occurred_at:%Y-%m-%d}:{event.event_id}"
     return {
-        "event_key": f"{domain}:{occurred_at:%Y-%m-%d}:{event.event_id}",
-        "domain": domain,
+        "provider": provider,
+        "event_key": key,
+        "domain": domain if provider == "mailgun" else None,
         "event_id": event.event_id,
         "event_name": event.name,
         "occurred_at": occurred_at,
@@ -107,10 +113,10 @@ def built_world(
         until = (
             datetime.max.replace(tzinfo=UTC)
             if is_last
-            else instant(part[-1][1].stored_at)
+            else instant(part[-1][2].stored_at)
         )
         warehouse.load(
-            [raw(domain, event) for domain, event in part],
+            [raw(*arrived_event) for arrived_event in part],
             **{
                 name: known.filter(
                     (pc.field("updated_at") > written)

@@ -82,8 +82,9 @@ class Warehouse:
         """Writes one load.
 
         Args:
-            events: Rows of `raw.mailgun_events`; `payload` may be a dict, and
-                what a test doesn't care about has a default.
+            events: Rows of `raw.mailgun_events`, or of that of another `provider`;
+                `payload` may be a dict, and what a test doesn't care about has a
+                default.
             settings: Rows of `raw.source_settings` of Mailgun, by name.
             committed: Whether the load is in dlt's log.
             committed_at: When it came there; now, if None.
@@ -95,10 +96,13 @@ class Warehouse:
         load_id = self._next_load_id()
         with duckdb.connect(self.path) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            if rows := [_event_row(event) for event in events]:
-                _insert(
-                    connection, "mailgun_events", pa.Table.from_pylist(rows), load_id
-                )
+            by_provider: dict[str, list[dict[str, Any]]] = {}
+            for event in events:
+                provider = event.get("provider", "mailgun")
+                by_provider.setdefault(provider, []).append(_event_row(event))
+            for provider, rows in by_provider.items():
+                table = pa.Table.from_pylist(rows)
+                _insert(connection, f"{provider}_events", table, load_id)
             for name, table in app.items():
                 if len(table):
                     _merge(connection, f"app_{name}", APP_KEYS[name], table, load_id)
@@ -253,20 +257,22 @@ def _all_rows(mart: str) -> str:
 
 
 def _event_row(event: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of `raw.mailgun_events`, with defaults for what a test leaves out."""
+    """A row of raw, with defaults for what a test leaves out."""
     payload = event.get("payload", {})
-    return {
+    row = {
         "event_key": event["event_key"],
         "domain": event.get("domain", "example.com"),
         "event_id": event.get("event_id", event["event_key"]),
         "event_name": event["event_name"],
         "occurred_at": event["occurred_at"],
         "received_at": event.get("received_at", event["occurred_at"]),
-        "lane": "latest",
         "request_id": "request-1",
         "position": 0,
         "payload": payload if isinstance(payload, str) else json.dumps(payload),
     }
+    if event.get("provider", "mailgun") == "mailgun":
+        row["lane"] = "latest"
+    return row
 
 
 def _merge(

@@ -13,6 +13,7 @@ from webhooks import Got, webhook
 
 from simulator import Simulator, Spec, serve
 from simulator.clock import HOUR, SECOND, instant_of
+from simulator.knobs import PostKnobs, turned
 from simulator.world import World
 
 SPEC = Spec(
@@ -198,8 +199,13 @@ def test_mailgun_tries_no_more_after_a_406(running: Simulator) -> None:
 @pytest.mark.parametrize(
     "mistake", [{"resets": 2}, {"batch": 0}, {"to": {"nobody": "x"}}, {"speed": 1}]
 )
-def test_a_knob_that_makes_no_sense_is_refused(
-    running: Simulator, mistake: dict[str, Any]
-) -> None:
+def test_a_knob_that_makes_no_sense_is_refused(mistake: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"resets|batch|nobody|speed"):
-        running.post(**mistake)
+        turned(PostKnobs(), json.dumps(mistake).encode())
+
+
+def test_a_knob_that_the_process_refuses_is_told_to_whoever_turns_it(
+    running: Simulator,
+) -> None:
+    with pytest.raises(ValueError, match="resets is a share"):
+        running.post(resets=2)
