@@ -318,6 +318,47 @@ def cancel(source: Source, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="An address of this machine.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8080,
+    *,
+    insecure_local: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-local",
+            help="Take sources that have no key unverified; on loopback only.",
+        ),
+    ] = False,
+) -> None:
+    """Receive webhooks: the door, until SIGTERM or Ctrl-C.
+
+    A request is answered 2xx once its bytes are on disk, whatever the warehouse does
+    meanwhile; the next `tallybook run` reads them. docs/collector.md says how to let
+    SendGrid, Mailgun and Postmark in.
+    """
+    # Nothing here may import dlt, dbt or DuckDB: the door opens within a second.
+    from collector.server import serve as serve_door
+    from collector.settings import SettingsError
+
+    say = Say(Console(stderr=True, highlight=False))
+    try:
+        serve_door(host, port, is_insecure=insecure_local)
+    except SettingsError as error:
+        say.problem(CannotRunError(str(error), "docs/collector.md says what to set."))
+        raise typer.Exit(Exit.COULD_NOT_RUN) from error
+    except OSError as error:
+        say.problem(
+            CannotRunError(
+                f"Can't listen on {host}:{port}: {error.strerror or error}.",
+                "Give another --host or --port.",
+            )
+        )
+        raise typer.Exit(Exit.COULD_NOT_RUN) from error
+
+
+@app.command()
 def publish(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even if the last build did not pass.")
