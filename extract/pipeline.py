@@ -1,7 +1,7 @@
 """Reads the configured sources in turn, and loads them with one dlt pipeline.
 
-    packages of a run that was killed ──▶ app ──▶ mailgun ──▶ time_zones ──▶ raw
-                                           ╰── each in packages, each once ──╯
+    packages of a run that was killed ──▶ app ──▶ mailgun ──▶ inbox ──▶ time_zones
+                                           ╰───── each in packages, each once ──▶ raw
 
 What a run did is told by its outcomes; one source's or domain's failure does not stop
 the others. Only settings that make no sense do, and a warehouse that can't be opened.
@@ -23,10 +23,12 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from extract import app_tables, mailgun, windows
+from extract import app_tables, inbox, mailgun, windows
 from extract.app import app
 from extract.app_locations import Period
 from extract.app_sweep import Swept, app_sweep
+from extract.arrivals import LANE, Arrivals
+from extract.arrivals import SOURCE as INBOX
 from extract.backfills import Desk
 from extract.destination import once_only_duckdb
 from extract.home import SettingsError, home, now
@@ -38,10 +40,11 @@ from extract.mailgun_settings import (
     mailgun_settings,
 )
 from extract.rounds import Memory, Reading, Round, Rules
-from extract.settings import setting, text, variable
+from extract.settings import number, setting, text, variable
 from extract.tables import SOURCE_SETTINGS
 from extract.time_zones import time_zones
 from extract.warehouse import WarehouseBusyError, open_warehouse
+from inbox import Inbox
 
 __all__ = [
     "LoadError",
@@ -58,7 +61,7 @@ __all__ = [
     "sweep",
 ]
 
-SOURCES = ("app", "mailgun", "time_zones")
+SOURCES = ("app", "mailgun", "inbox", "time_zones")
 """In the order in which they are read: what was sent is known before its events are,
 and days are made for what is there."""
 
@@ -205,7 +208,12 @@ def extract(
             f"there is no source {unknown[0]}: the sources are {', '.join(SOURCES)}"
         )
     now()  # a wrong clock is told before anything is opened
-    readers = {"app": _app, "mailgun": _mailgun, "time_zones": _time_zones}
+    readers = {
+        "app": _app,
+        "mailgun": _mailgun,
+        "inbox": _inbox,
+        "time_zones": _time_zones,
+    }
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
         run = _Run(
             pipeline,
@@ -393,6 +401,67 @@ def _progress(lane: Lane) -> Progress:
         _instant(lane.window.begin),
         _instant(lane.window.end),
         lane.name,
+    )
+
+
+def _inbox(run: _Run) -> Iterator[Outcome]:
+    kept = timedelta(days=number(INBOX, "keep_days", 1) or inbox.KEEP_DAYS)
+    segments = Inbox(home() / "inbox")
+    if not segments.folder.is_dir():
+        message = "inbox is skipped: nothing was ever received (`tallybook serve`)"
+        yield Outcome(INBOX, outcome="skipped", message=message)
+        return
+    current = Arrivals(
+        inbox=segments,
+        places=inbox.places(run.pipeline.state),
+        warehouse=run.warehouse,
+        latest=max(_microseconds(now()), clock()) + windows.DAY,
+        seconds=run.seconds,
+        on_group=lambda reading: run.on_progress(_received(reading)),
+        is_ending=run.is_ending,
+    )
+    ended, message = "ok", ""
+    try:
+        while current.has_more():
+            run.load(inbox.inbox(current))
+            current.loaded()
+        current.loaded()  # what a run that was killed has left
+        segments.archive.forget(datetime.now(UTC), kept)
+    except PipelineStepFailed as error:
+        ended = "failed"
+        message = f"{_cause(error)}; what is not loaded is read again next time"
+    except OSError as error:
+        ended = "failed"
+        message = (
+            f"{error.filename or segments.folder}: {error.strerror}; what was read is "
+            "loaded, and its segments are archived when there is room"
+        )
+    tally, window = current.tally, current.window
+    yield Outcome(
+        INBOX,
+        lane=LANE if window or current.message else "",
+        window_begin=_instant(window[0]) if window else None,
+        window_end=_instant(window[1]) if window else None,
+        cursor=_instant(window[1]) if window else None,
+        events=current.read,
+        loaded=tally.events,
+        repeated=tally.repeats,
+        dead=tally.dead,
+        outcome="failed" if ended == "failed" else current.outcome or "ok",
+        message="; ".join(filter(None, (message, current.message))),
+    )
+
+
+def _received(reading: Arrivals) -> Progress:
+    first, last = reading.window or (None, None)
+    return Progress(
+        INBOX,
+        None,
+        reading.read,
+        None if last is None else _instant(last),
+        None if first is None else _instant(first),
+        datetime.now(UTC),
+        LANE,
     )
 
 
