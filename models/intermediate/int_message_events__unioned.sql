@@ -1,5 +1,3 @@
-{{ config(materialized='ephemeral') }}
-
 {# One line for each provider, with the same columns in the same order:
    everything further on is the same for all. #}
 with
