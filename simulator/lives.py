@@ -60,7 +60,6 @@ class Life:
         self.truth = RecipientTruth(
             email_id=recipient.email.email_id,
             account_id=recipient.email.account.account_id,
-            provider=recipient.email.account.provider,
             recipient=recipient.member.address,
         )
         self._recipient = recipient
@@ -273,6 +272,7 @@ class Life:
         self._reach("complained")
 
     def _note(self, at: int, template: Template, number: int = 0) -> str:
+        self.truth.provider = self._recipient.email.account.provider
         return self._diary.note(at, template, self._recipient, number)
 
     def _reach(self, step: str) -> None:

@@ -15,7 +15,7 @@ class RecipientTruth:
     Attributes:
         email_id, account_id, recipient: Whose; the address as the application
             spells it.
-        provider: Who sent it.
+        provider: Who told of it; None if nobody did.
         failure_event_id, failure_at: The event that the failure details are of.
         reject_reason: Only where the conventions fix it: suppressions and timeouts.
     """
@@ -23,7 +23,7 @@ class RecipientTruth:
     email_id: str
     account_id: str
     recipient: str
-    provider: str
+    provider: str | None = None
     delivery_status: str = "sent"
     engagement_status: str = "none"
     is_delivered: bool = False

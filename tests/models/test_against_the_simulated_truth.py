@@ -76,13 +76,13 @@ def events() -> Iterator[tuple[str, str, Event]]:
 
 
 def raw(provider: str, domain: str, event: Event) -> dict[str, Any]:
-    """An event as it lies in raw; who posts doesn't say which domain it is about."""
+    """An event as it lies in raw; what was posted came by a secret of its domain."""
     occurred_at = instant(event.occurred_at)
     key = f"{domain}:{occurred_at:%Y-%m-%d}:{event.event_id}"
     return {
         "provider": provider,
         "event_key": key,
-        "domain": domain if provider == "mailgun" else None,
+        "domain": domain,
         "event_id": event.event_id,
         "event_name": event.name,
         "occurred_at": occurred_at,
