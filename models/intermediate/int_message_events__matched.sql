@@ -18,12 +18,6 @@ emails as (
 
 ),
 
-recipients as (
-
-    select * from {{ ref('int_email_recipients') }}
-
-),
-
 links as (
 
     select * from {{ ref('int_message_links') }}
@@ -98,6 +92,15 @@ with_email as (
     left join learned as by_learned_message
         on events.message_id = by_learned_message.message_id
         and events.provider_message_id is null
+
+),
+
+recipients as (
+
+    select *
+    from {{ email_recipients(is_touched_recipient(
+        'fct_message_events', 'with_email'
+    )) }}
 
 ),
 

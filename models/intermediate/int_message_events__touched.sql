@@ -12,6 +12,24 @@
 -- depends_on: {{ ref('bounce_classes') }}
 -- depends_on: {{ ref('int_settings') }}
 
+{# Written out wherever it is read: under one name all of it would be kept in
+   memory for the sake of a few rows. -#}
+{%- set built = already_built('fct_message_events', [
+    'occurred_at',
+    'event_key',
+    'event_type',
+    'domain',
+    'account_id',
+    'given_email_id',
+    'email_id',
+    'match_method',
+    'message_id',
+    'provider_message_id',
+    'recipient_key',
+    'member_id',
+    'unmatched_reason',
+]) -%}
+
 with
 
 events as (
@@ -76,27 +94,6 @@ derived as (
 
     select *
     from {{ changes('int_email_recipients__derived', 'fct_message_events') }}
-
-),
-
-built as (
-
-    select *
-    from {{ already_built('fct_message_events', [
-        'occurred_at',
-        'event_key',
-        'event_type',
-        'domain',
-        'account_id',
-        'given_email_id',
-        'email_id',
-        'match_method',
-        'message_id',
-        'provider_message_id',
-        'recipient_key',
-        'member_id',
-        'unmatched_reason',
-    ]) }}
 
 ),
 
@@ -186,7 +183,7 @@ by_email as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_emails as emails
         on built.given_email_id = emails.email_id
@@ -201,7 +198,7 @@ by_email as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_emails as emails
         on built.email_id = emails.email_id
@@ -219,7 +216,7 @@ by_recipient as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_recipients as recipients
         on built.email_id = recipients.email_id
@@ -238,7 +235,7 @@ by_link as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_links
         on built.message_id = arrived_links.message_id
@@ -257,7 +254,7 @@ by_link as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_links
         on built.provider_message_id = arrived_links.message_id
@@ -460,7 +457,7 @@ by_lost_link as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     left join links_of_emails
         on built.email_id = links_of_emails.email_id
@@ -512,7 +509,7 @@ by_domain as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     left join domain_accounts
         on built.domain = domain_accounts.sending_domain

@@ -1,69 +1,12 @@
 """What was received, from the inbox into raw: once, each with its account."""
 
-import json
 from pathlib import Path
-from typing import Any
 
+from bodies import NOON, SECOND, compact, enveloped, mailed, received, sent
 from raw_reader import Raw
 
 from extract.pipeline import Outcome, extract
-from inbox import Inbox, Record, Writer, new_request_id
-
-NOON = 1_772_366_400
-"""2026-03-01T12:00:00Z"""
-
-SECOND = 1_000_000
-
-
-def received(
-    home: Path, source: str, *bodies: bytes, domain: str = "", at: int = NOON
-) -> list[str]:
-    """Puts requests into the inbox, a second apart, and closes their segment."""
-    writer = Writer(home / "inbox")
-    records = [
-        Record(new_request_id(when), source, domain, when, body)
-        for when, body in (
-            ((at + n) * SECOND + 123_456, body) for n, body in enumerate(bodies)
-        )
-    ]
-    writer.append(records)
-    writer.close()
-    return [record.request_id for record in records]
-
-
-def compact(value: Any) -> bytes:
-    """A value as senders write it."""
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-def sent(event_id: str, at: int = NOON, **more: Any) -> dict[str, Any]:
-    """An event of SendGrid's."""
-    return {
-        "email": "zoe@example.com",
-        "timestamp": at,
-        "event": "delivered",
-        "sg_event_id": event_id,
-        "sg_message_id": "m1.recvd-5f",
-        **more,
-    }
-
-
-def mailed(event_id: str, at: float = NOON, **more: Any) -> dict[str, Any]:
-    """An event of Mailgun's, as the API and its webhook have it."""
-    return {
-        "event": "delivered",
-        "id": event_id,
-        "timestamp": at,
-        "recipient": "zoe@example.com",
-        "message": {"headers": {"message-id": "1.2@d.example"}},
-        **more,
-    }
-
-
-def enveloped(event: dict[str, Any]) -> bytes:
-    """A body of Mailgun's webhook."""
-    signature = {"timestamp": str(NOON), "token": "t", "signature": "s"}
-    return compact({"signature": signature, "event-data": event})
+from inbox import Inbox
 
 
 def read() -> Outcome:
