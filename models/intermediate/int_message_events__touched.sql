@@ -265,20 +265,7 @@ by_link as (
 ),
 
 {# Message-ID and the provider's own id of one message, from events that carry
-   both. What events taught that were built, what the new ones teach. #}
-built_pairs as (
-
-    select
-        message_id,
-        provider_message_id
-
-    from built
-
-    where message_id is not null
-        and provider_message_id is not null
-
-),
-
+   both. #}
 new_pairs as (
 
     select distinct
@@ -337,10 +324,12 @@ learned_links as (
         pairs.provider_message_id,
         arrived_links.email_id
 
-    from built_pairs as pairs
+    from {{ built }} as pairs
 
     inner join arrived_links
         on pairs.message_id = arrived_links.message_id
+
+    where pairs.provider_message_id is not null
 
     union
 
@@ -348,10 +337,12 @@ learned_links as (
         pairs.message_id,
         arrived_links.email_id
 
-    from built_pairs as pairs
+    from {{ built }} as pairs
 
     inner join arrived_links
         on pairs.provider_message_id = arrived_links.message_id
+
+    where pairs.message_id is not null
 
 ),
 
@@ -363,7 +354,7 @@ by_learned_link as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     inner join learned_links
         on built.provider_message_id = learned_links.message_id
@@ -379,7 +370,7 @@ by_learned_link as (
         built.message_id,
         built.provider_message_id
 
-    from built
+    from {{ built }} as built
 
     inner join learned_links
         on built.message_id = learned_links.message_id
@@ -429,10 +420,12 @@ learned_links_of_emails as (
         pairs.provider_message_id as message_id,
         links_of_emails.email_id
 
-    from built_pairs as pairs
+    from {{ built }} as pairs
 
     inner join links_of_emails
         on pairs.message_id = links_of_emails.message_id
+
+    where pairs.provider_message_id is not null
 
     union
 
@@ -440,10 +433,12 @@ learned_links_of_emails as (
         pairs.message_id,
         links_of_emails.email_id
 
-    from built_pairs as pairs
+    from {{ built }} as pairs
 
     inner join links_of_emails
         on pairs.provider_message_id = links_of_emails.message_id
+
+    where pairs.message_id is not null
 
 ),
 
