@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from collector import mailgun
-from collector.body import BodyError, GoneError, Held, Room, read, refuse_early
+from collector.body import BodyError, GoneError, Held, Room, expected, read
 from collector.committer import Answer, Committer, Waiting
 from collector.log import Log
 from collector.metrics import Metrics
@@ -95,11 +95,11 @@ class Webhook:
         address = self._address(scope["path_params"]["secret"].encode())
         if address is None:
             return Answer(404, "wrong_secret")
-        headers = scope["headers"]
-        refuse_early(headers)
+        headers = dict(scope["headers"])
+        inflater = expected(headers)
         door = self._door
         with Held(door.room) as held:
-            body = await read(receive, headers, held)
+            body = await read(receive, inflater, held)
             if not door.committer.is_alive:
                 return Answer(503, "cant_store")
             received_at = time_ns() // 1_000

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from collector.verdict import Headers, header
+from collector.verdict import Headers
 
 LARGEST = 4 * 1024 * 1024
 """Bytes of a body, as it comes and inflated."""
@@ -82,27 +82,28 @@ class Held:
         self._size += size
 
 
-def refuse_early(headers: Headers) -> None:
-    """Refuses what its headers already tell.
+def expected(headers: Headers) -> "Inflater":
+    """What inflates the body that some headers announce.
 
     Raises:
         BodyError: It is too large, or encoded in a way that nobody here knows.
     """
-    length = header(headers, b"content-length")
+    length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > LARGEST:
         raise BodyError(413, "too_large")
-    if _encoding(headers) not in _INFLATERS:
+    kind = _INFLATERS.get(headers.get(b"content-encoding", b"").strip().lower())
+    if kind is None:
         raise BodyError(415, "unknown_encoding")
+    return kind()
 
 
-async def read(receive: Receive, headers: Headers, held: Held) -> bytes:
+async def read(receive: Receive, inflater: "Inflater", held: Held) -> bytes:
     """Reads a body to its end.
 
     Raises:
         BodyError: It can't be taken.
         GoneError: The sender left.
     """
-    inflater = _INFLATERS[_encoding(headers)]()
     body, came, is_more = bytearray(), 0, True
     while is_more:
         message = await receive()
@@ -112,7 +113,7 @@ async def read(receive: Receive, headers: Headers, held: Held) -> bytes:
         is_more = message.get("more_body", False)
         came += len(chunk)
         inflated = inflater.inflate(chunk, LARGEST + 1 - len(body))
-        if max(came, len(body) + len(inflated)) > LARGEST:
+        if came > LARGEST or len(body) + len(inflated) > LARGEST:
             raise BodyError(413, "too_large")
         held.take(len(inflated))
         body += inflated
@@ -120,7 +121,7 @@ async def read(receive: Receive, headers: Headers, held: Held) -> bytes:
     return bytes(body)
 
 
-class _Plain:
+class Inflater:
     """Takes bytes as they are."""
 
     def inflate(self, chunk: bytes, most: int) -> bytes:
@@ -131,7 +132,7 @@ class _Plain:
         """The last chunk has come."""
 
 
-class _Gzip(_Plain):
+class _Gzip(Inflater):
     """Inflates one member; whatever follows it is no part of it."""
 
     def __init__(self) -> None:
@@ -171,15 +172,10 @@ class _Deflate(_Gzip):
         return super().inflate(chunk, most)
 
 
-_INFLATERS: dict[bytes, type[_Plain]] = {
-    b"": _Plain,
-    b"identity": _Plain,
+_INFLATERS: dict[bytes, type[Inflater]] = {
+    b"": Inflater,
+    b"identity": Inflater,
     b"gzip": _Gzip,
     b"x-gzip": _Gzip,
     b"deflate": _Deflate,
 }
-
-
-def _encoding(headers: Headers) -> bytes:
-    given = [value for name, value in headers if name == b"content-encoding"]
-    return b",".join(given).strip().lower()

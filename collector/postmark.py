@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Sequence
 
 from collector.settings import SettingsError, texts, variable
-from collector.verdict import Accepted, Headers, Refused, Verdict, header
+from collector.verdict import Accepted, Headers, Refused, Verdict
 
 _CREDENTIALS = "postmark_credentials"
 
@@ -29,7 +29,7 @@ class Postmark:
         """Judges a request; see `Verifier`."""
         if not self._expected:
             return Accepted()
-        scheme, _, given = header(headers, b"authorization").partition(b" ")
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         known = [hmac.compare_digest(given, expected) for expected in self._expected]
         if scheme.lower() == b"basic" and any(known):
             return Accepted()

@@ -7,16 +7,18 @@ taken; what repeats is taken out by extract.
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from collector.settings import NotConfiguredError, SettingsError, texts, variable
-from collector.verdict import Accepted, Headers, Refused, Verdict, header, misses_window
+from collector.verdict import Accepted, Headers, Refused, Verdict, misses_window
 
 REPLAY_WINDOW = 25 * 3_600
 """Seconds; SendGrid tries again for 24 hours."""
@@ -25,7 +27,7 @@ SIGNATURE = b"x-twilio-email-event-webhook-signature"
 TIMESTAMP = b"x-twilio-email-event-webhook-timestamp"
 
 _KEYS = "sendgrid_public_keys"
-_ALGORITHM = ec.ECDSA(SHA256())
+_ALGORITHM = ec.ECDSA(Prehashed(SHA256()))
 _PEM_LINE = re.compile("-----[A-Z ]+-----")
 
 
@@ -42,8 +44,8 @@ class SendGrid:
 
     def verify(self, headers: Headers, body: bytes, now: float) -> Verdict:
         """Judges a request; see `Verifier`."""
-        timestamp, encoded = header(headers, TIMESTAMP), header(headers, SIGNATURE)
-        if not encoded or not timestamp:
+        timestamp, encoded = headers.get(TIMESTAMP), headers.get(SIGNATURE)
+        if not timestamp or not encoded:
             return Refused(401, "no_signature")
         if missed := misses_window(timestamp, now, REPLAY_WINDOW):
             return Refused(401, missed)
@@ -51,7 +53,9 @@ class SendGrid:
             signature = base64.b64decode(encoded, validate=True)
         except binascii.Error:
             return Refused(401, "bad_signature")
-        signed = timestamp + body
+        digest = hashlib.sha256(timestamp)
+        digest.update(body)
+        signed = digest.digest()
         for key in self._keys:
             try:
                 key.verify(signature, signed, _ALGORITHM)

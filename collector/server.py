@@ -65,20 +65,14 @@ class Connection(HttpToolsProtocol):
         if self._is_in_head and self._head > LONGEST_HEAD:
             self._end(431)
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self._is_in_head = True
-
     def on_headers_complete(self) -> None:
-        """Its head has come."""
+        """Its head has come, perhaps with some of the body."""
+        if self._head > LONGEST_HEAD:
+            lengths = (len(name) + len(value) for name, value in self.headers)
+            if len(self.url) + sum(lengths) > LONGEST_HEAD:
+                self._end(431)
+                raise ValueError("head too long")  # ends the parser
         self._is_in_head, self._head = False, 0
-        size = len(self.url) + sum(
-            len(name) + len(value) for name, value in self.headers
-        )
-        if size > LONGEST_HEAD:
-            self._end(431)
-            raise ValueError("head too long")  # ends the parser
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

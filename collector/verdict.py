@@ -1,10 +1,10 @@
 """What a verifier says of a request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-Headers = Sequence[tuple[bytes, bytes]]
-"""Names in lower case and values, as they came."""
+Headers = Mapping[bytes, bytes]
+"""By name in lower case; of one that comes twice the last."""
 
 CLOCK_SKEW = 300
 """Seconds that a provider's clock may be ahead of ours."""
@@ -55,14 +55,6 @@ class Unverified:
     def verify(self, headers: Headers, body: bytes, now: float) -> Verdict:  # noqa: ARG002 - nobody is asked
         """Accepts it."""
         return Accepted()
-
-
-def header(headers: Headers, name: bytes) -> bytes:
-    """The first header of a name; empty if there is none."""
-    for key, value in headers:
-        if key == name:
-            return value
-    return b""
 
 
 def misses_window(timestamp: bytes, now: float, window: int) -> str:

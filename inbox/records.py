@@ -9,10 +9,11 @@ outside knows the names.
 """
 
 import hashlib
-import secrets
+import os
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -69,8 +70,13 @@ def new_request_id(received_at: int) -> str:
         received_at: Microseconds since the epoch.
     """
     seconds, rest = divmod(received_at, 1_000_000)
-    at = datetime.fromtimestamp(seconds, UTC)
-    return f"{at:%Y%m%dT%H%M%S}.{rest:06}-{secrets.token_hex(8)}"
+    return f"{_stamp(seconds)}.{rest:06}-{os.urandom(8).hex()}"
+
+
+@lru_cache(maxsize=8)
+def _stamp(seconds: int) -> str:
+    """Seconds since the epoch in words; asked for thousands of times in each."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%dT%H%M%S}"
 
 
 def encode(record: Record, segment: str, at: int) -> bytes:
