@@ -24,7 +24,7 @@ from living_door import Door
 
 from extract.pipeline import extract
 from simulator import Simulator, Spec, serve
-from simulator.clock import DAY, instant_of
+from simulator.clock import instant_of
 from simulator.signing import SendGridKey
 from simulator.world import World
 
@@ -92,16 +92,16 @@ def killed_reader() -> Iterator[None]:
             process.kill()
 
 
-def moments(world: World) -> list[datetime]:
-    """Instants between which about as much is posted."""
+def moments(world: World, parts: int) -> list[datetime]:
+    """Instants that part what is posted into so many parts of about one size."""
     stored = sorted(
         event.stored_at
         for provider in ("sendgrid", "mailgun", "postmark")
         for domain in world.domains_of(provider)
         for event in world.events(domain)
     )
-    size = len(stored) // KILLS
-    return [instant_of(stored[size * part]) for part in range(1, KILLS)]
+    size = len(stored) // parts
+    return [instant_of(stored[size * part]) for part in range(1, parts)]
 
 
 @pytest.mark.proof
@@ -113,7 +113,7 @@ def test_all_that_was_answered_2xx_is_in_the_warehouse_once_whoever_is_killed(
     with serve(SPEC) as host, Door(home, host) as door:
         host.control(now=SPEC.begin)
         host.post(to=door.addresses, **UNTIDY)  # type: ignore[arg-type]
-        for now in [*moments(world), None]:
+        for now in [*moments(world, KILLS), None]:
             with killed_reader():
                 host.control(now=now)
                 under_load += kill_amid_posts(host, door, chance)
@@ -264,17 +264,17 @@ def test_hostile_events_cost_no_good_neighbour_and_every_request_adds_up(
         (oddity.dead_letter_reason, 1) for oddity in odd if oddity.dead_letter_reason
     ]
     assert len({oddity.dead_letter_reason for oddity in odd}) == 10
-    good = rows(
-        home, "select count(*) from sendgrid_events where event_id ~ 'before|after'"
-    )
-    assert good == [(2 * len(odd),)]
+    ids = rows(home, "select event_id from sendgrid_events")
+    good = {f"{place}{n}" for n in range(len(odd)) for place in ("before", "after")}
+    assert good < {event_id for (event_id,) in ids}
     check_accounts(home)
 
 
 def posted(address: str, body: bytes, key: SendGridKey) -> int:
     """Posts a signed body; the status of the answer."""
     headers = key.headers(body, int(time.time()))
-    with urlopen(Request(address, body, headers), timeout=10) as answer:
+    request = Request(address, body, headers)  # noqa: S310 - loopback
+    with urlopen(request, timeout=10) as answer:  # noqa: S310
         status: int = answer.status
     return status
 
@@ -285,16 +285,14 @@ def test_copies_of_mailguns_that_are_polled_and_received_are_one_event(
     """Some come by webhook first, some by the poll, all by both."""
     spec = Spec(seed=3, days=1, accounts=2, emails=4, recipients_per_email=40)
     world = World(spec)
-    begin, noon, end = (
-        instant_of(spec.begins_at + part * spec.days * DAY // 2) for part in range(3)
-    )
+    end = instant_of(spec.ends_at) + timedelta(hours=2)
     with serve(spec) as host, Door(home, host) as door:
         monkeypatch.setenv("SOURCES__MAILGUN__API_KEY", host.api_key)
         monkeypatch.setenv("SOURCES__MAILGUN__DOMAINS", ",".join(host.domains))
         monkeypatch.setenv("SOURCES__MAILGUN__BASE_URL", host.base_url)
-        monkeypatch.setenv("SOURCES__MAILGUN__SINCE", begin.isoformat())
-        monkeypatch.setenv("TALLYBOOK_NOW", (end + timedelta(hours=2)).isoformat())
-        host.control(now=noon)
+        monkeypatch.setenv("SOURCES__MAILGUN__SINCE", spec.begin.isoformat())
+        monkeypatch.setenv("TALLYBOOK_NOW", end.isoformat())
+        host.control(now=moments(world, 2)[0])
         host.post(to={"mailgun": door.addresses["mailgun"]})
         received = host.wait_until_posted()["acknowledged"]
         extract(["inbox"])
