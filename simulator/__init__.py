@@ -7,8 +7,8 @@ For the demo, tests and benchmarks. Imports nothing of ours.
 
 - a world is made: `spec`, `cast`, `lives`, `failures`, `strays`, `hostile`,
   `conversations`, `diary`, `truth`, all together in `world`;
-- its events get bodies: `dialect`, `templates`, `clients`, `bodies`, `log`, and for each
-  provider `…_templates`, `…_bodies`, `…_failures`;
+- its events get bodies: `dialect`, `templates`, `clients`, `bodies`, `log`, and
+  `…_templates`, `…_bodies` of each provider;
 - its application is written: `tables`, `app`;
 - its polled provider answers: `wire` (HTTP), `pages`, `stats`, `logs`, `mailgun`;
 - what isn't polled is posted: `outbox`, `signing`, `postman`;

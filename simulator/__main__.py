@@ -1,9 +1,10 @@
 """`python -m simulator`: builds a world, writes its application, plays its providers.
 
-When ready, it prints one line of JSON: base_url, api_key, domains, and the keys that
-check what is posted to webhooks: sendgrid_public_key, mailgun_signing_key,
-postmark_credentials. It ends at SIGTERM or SIGINT, and when a pipe that it reads as
-stdin is closed, so that it never outlives whoever started it.
+When ready, it prints one line of JSON: base_url, api_key and domains of what is polled;
+posting_domains (by provider) and the keys that check what is posted to webhooks:
+sendgrid_public_key, mailgun_signing_key, postmark_credentials. It ends at SIGTERM or
+SIGINT, and when a pipe that it reads as stdin is closed, so that it never outlives
+whoever started it.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from simulator.app import write_app
 from simulator.desk import HOST, Desk
+from simulator.knobs import POSTING
 from simulator.world import Spec, World
 
 
@@ -76,6 +78,7 @@ async def _serve(world: World, port: int) -> None:
         "base_url": f"http://{HOST}:{bound_port}",
         "api_key": desk.mailgun.api_key,
         "domains": world.domains,
+        "posting_domains": {name: world.domains_of(name) for name in POSTING},
         "sendgrid_public_key": sealer.sendgrid.public,
         "mailgun_signing_key": sealer.mailgun.secret,
         "postmark_credentials": sealer.postmark_credentials,

@@ -139,7 +139,14 @@ class _Providers:
     base_url: str
     api_key: str
     domains: list[str]
+    posting_domains: dict[str, list[str]]
     sendgrid_public_key: str
+
+    @property
+    def sendgrid_domain(self) -> str:
+        """The domain whose mail goes through SendGrid."""
+        [domain] = self.posting_domains["sendgrid"]
+        return domain
 
     def set_clock(self, now: datetime, door: str) -> _Posted:
         """Lets providers tell what they have stored by then, and us ask up to then.
@@ -194,7 +201,7 @@ def demo(say: Say) -> int:
         _empty(home)
         with (
             _simulator(home / "application") as providers,
-            _door(home, providers.sendgrid_public_key) as door,
+            _door(home, providers) as door,
         ):
             _configure(home, providers)
             say.line(
@@ -203,7 +210,7 @@ def demo(say: Say) -> int:
             )
             say.line(
                 f"[bold]A door[/] at {door.partition('/webhooks')[0]}: a simulated "
-                "SendGrid posts a fourth domain's"
+                f"SendGrid posts the events of a fourth"
             )
             dbt = Dbt(home)
             before = _Posted(0, 0, 0, 0)
@@ -291,7 +298,7 @@ def _simulator(application: Path) -> Iterator[_Providers]:
 
 
 @contextmanager
-def _door(home: Path, sendgrid_public_key: str) -> Iterator[str]:
+def _door(home: Path, providers: _Providers) -> Iterator[str]:
     """`tallybook serve` in a process of its own, on a port that is free.
 
     Yields:
@@ -304,8 +311,10 @@ def _door(home: Path, sendgrid_public_key: str) -> Iterator[str]:
         if not name.startswith("COLLECTOR__")
     } | {
         "TALLYBOOK_HOME": str(home),
-        "COLLECTOR__SECRETS": msgspec.json.encode({secret: "sendgrid"}).decode(),
-        "COLLECTOR__SENDGRID_PUBLIC_KEYS": sendgrid_public_key,
+        "COLLECTOR__SECRETS": msgspec.json.encode(
+            {secret: f"sendgrid:{providers.sendgrid_domain}"}
+        ).decode(),
+        "COLLECTOR__SENDGRID_PUBLIC_KEYS": providers.sendgrid_public_key,
     }
     log = home / "logs" / "door.log"
     log.parent.mkdir(exist_ok=True)
