@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -62,7 +63,11 @@ from marts.fct_message_events
 group by provider
 order by provider""",
     "Who never got the email that failed most, and why?": """\
-select recipient, delivery_status, failure_code as code, failure_message
+select
+    recipient,
+    delivery_status,
+    failure_code as code,
+    left(failure_message, 60) as failure_message
 from marts.fct_recipient_status
 where not is_delivered and failure_message is not null
     and email_id = (
@@ -195,6 +200,8 @@ def demo(say: Say) -> int:
             simulator or the door does not start.
     """
     begun = time.monotonic()
+    # A process that is ended in the ordinary way ends those that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     home = Path(os.environ.get("TALLYBOOK_HOME") or ROOT / ".tallybook" / "demo")
     home = home.absolute()
     with only_run(home, "demo"):
@@ -210,7 +217,7 @@ def demo(say: Say) -> int:
             )
             say.line(
                 f"[bold]A door[/] at {door.partition('/webhooks')[0]}: a simulated "
-                f"SendGrid posts the events of a fourth"
+                "SendGrid posts a fourth's events"
             )
             dbt = Dbt(home)
             before = _Posted(0, 0, 0, 0)
