@@ -22,7 +22,7 @@ from tests.truths import differences, instant, maybe
 
 PROOF = "TALLYBOOK_PROOF" in os.environ
 
-PARTS = 12 if PROOF else 3
+PARTS = 12 if PROOF else 2
 """Builds, each of what came since the one before."""
 
 SPEC = Spec(
