@@ -68,7 +68,7 @@ def decode(record: Record, latest: int) -> Decoded:
 
 
 @dataclass
-class _Part:
+class Part:
     """What goes into one package beside the events."""
 
     seen: set[str] = field(default_factory=set)
@@ -105,7 +105,7 @@ class Ledger:
         self._tally = tally
 
     def take(
-        self, group: list[tuple[Record, Decoded]], part: _Part
+        self, group: list[tuple[Record, Decoded]], part: Part
     ) -> Iterator[tuple[Table, pa.Table]]:
         """Takes some requests in: counts them into `part`.
 
@@ -146,7 +146,7 @@ class Ledger:
         self,
         provider: Provider,
         group: list[tuple[Record, Decoded]],
-        part: _Part,
+        part: Part,
         loaded: Counter[str],
     ) -> pa.Table:
         held = held_events(
@@ -173,7 +173,7 @@ class Ledger:
         decoded: Decoded,
         loaded: Counter[str],
         dead: Counter[str],
-        part: _Part,
+        part: Part,
     ) -> None:
         new, lost = loaded[record.request_id], dead[record.request_id]
         repeated = decoded.page.total - new - lost
@@ -263,7 +263,7 @@ class Arrivals:
             Rows with the table that they are for. Once it is exhausted, `places`
             covers what it yielded.
         """
-        part = _Part()
+        part = Part()
         for group in self._groups(part):
             yield from self._ledger.take(group, part)
             self._on_group(self)
@@ -310,7 +310,7 @@ class Arrivals:
         else:
             self._is_begun = True
 
-    def _groups(self, part: _Part) -> Iterator[list[tuple[Record, Decoded]]]:
+    def _groups(self, part: Part) -> Iterator[list[tuple[Record, Decoded]]]:
         """The part's requests, some at a time; sets `outcome` with the last."""
         records: list[Record] = []
         size = 0
@@ -338,7 +338,7 @@ class Arrivals:
                     return
 
     def _decoded(
-        self, records: list[Record], part: _Part
+        self, records: list[Record], part: Part
     ) -> list[tuple[Record, Decoded]]:
         """Records that raw doesn't know yet, read."""
         known = held_requests(

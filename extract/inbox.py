@@ -5,15 +5,15 @@ segments ──▶ Arrivals ──▶ rows and places, in one package ──▶ 
 """
 
 import gc
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import dlt
 from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
 from extract.arrivals import SOURCE, Arrivals
-from extract.mailgun_settings import SOURCE as DEFAULT
+from extract.places import RESOURCE, SCHEMA
+from extract.replays import Replay
 from extract.tables import TABLES
 
 KEEP_DAYS = 30
@@ -23,9 +23,9 @@ that a provider keeps its events."""
 
 # dlt commits its state with the package of the default schema; with another name the
 # places would lie in a package of their own, apart from the rows that they cover.
-@dlt.source(name=DEFAULT, section=SOURCE, max_table_nesting=0)
-def inbox(current: Arrivals) -> DltResource:
-    """The next part of what was received.
+@dlt.source(name=SCHEMA, section=SOURCE, max_table_nesting=0)
+def inbox(current: Arrivals | Replay) -> DltResource:
+    """The next part of what was received, or of what is replayed.
 
     Args:
         current: The reading.
@@ -40,8 +40,8 @@ def inbox(current: Arrivals) -> DltResource:
     return resource
 
 
-@dlt.resource(name=SOURCE)
-def records(current: Arrivals) -> Iterator[DataItemWithMeta]:
+@dlt.resource(name=RESOURCE)
+def records(current: Arrivals | Replay) -> Iterator[DataItemWithMeta]:
     """One package: events, then what accounts for them; places go into the state.
 
     Args:
@@ -55,13 +55,3 @@ def records(current: Arrivals) -> Iterator[DataItemWithMeta]:
         # dlt's validation leaves the rows in a cycle of frames and exceptions.
         gc.collect(0)
     current.write(dlt.current.resource_state())
-
-
-def places(state: Mapping[str, Any]) -> dict[str, int]:
-    """Up to where segments are read.
-
-    Args:
-        state: The pipeline's state.
-    """
-    source = state.get("sources", {}).get(DEFAULT, {})
-    return dict(source.get("resources", {}).get(SOURCE, {}).get("places", {}))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Literal
 
 import dlt
@@ -23,7 +24,7 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from extract import app_tables, inbox, mailgun, windows
+from extract import app_tables, inbox, mailgun, replays, windows
 from extract.app import app
 from extract.app_locations import Period
 from extract.app_sweep import Swept, app_sweep
@@ -39,6 +40,9 @@ from extract.mailgun_settings import (
     NotConfiguredError,
     mailgun_settings,
 )
+from extract.places import places_of
+from extract.replay_requests import ReplayRequests
+from extract.replays import Replay, Wanted
 from extract.rounds import Memory, Reading, Round, Rules
 from extract.settings import number, setting, text, variable
 from extract.tables import SOURCE_SETTINGS
@@ -55,9 +59,11 @@ __all__ = [
     "Progress",
     "SettingsError",
     "Swept",
+    "Wanted",
     "WarehouseBusyError",
     "check_mailgun",
     "extract",
+    "replay",
     "sweep",
 ]
 
@@ -211,7 +217,7 @@ def extract(
     readers = {
         "app": _app,
         "mailgun": _mailgun,
-        "inbox": _inbox,
+        "inbox": lambda run: chain(_inbox(run), _replays(run)),
         "time_zones": _time_zones,
     }
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
@@ -274,6 +280,22 @@ def sweep(period: Period, *, even_many: bool = False) -> list[Swept]:
     return [found[table.name] for table in app_tables.TABLES]
 
 
+def replay(wanted: Wanted) -> Outcome:
+    """Judges dead letters again, and loads what comes out.
+
+    Args:
+        wanted: Which ones.
+
+    Raises:
+        WarehouseBusyError: Another process has the warehouse open.
+        LoadError: The warehouse does not take what was found.
+    """
+    with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
+        run = _Run(pipeline, warehouse)
+        _load_extracted(pipeline)  # of a run that was killed
+        return _replay(run, wanted)
+
+
 def check_mailgun() -> list[mailgun.Check]:
     """Reaches the provider for each domain, with one small request.
 
@@ -321,8 +343,7 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
     except NotConfiguredError as error:
         yield Outcome("mailgun", outcome="skipped", message=str(error))
         return
-    at = _microseconds(now())
-    plausible = max(at, clock()) + windows.DAY
+    at, plausible = _microseconds(now()), _latest()
     hosts = {domain.name: domain.base_url for domain in settings.domains}
     with ExitStack() as stack:
         clients = {
@@ -413,9 +434,9 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
         return
     current = Arrivals(
         inbox=segments,
-        places=inbox.places(run.pipeline.state),
+        places=places_of(run.pipeline.state),
         warehouse=run.warehouse,
-        latest=max(_microseconds(now()), clock()) + windows.DAY,
+        latest=_latest(),
         seconds=run.seconds,
         on_group=lambda reading: run.on_progress(_received(reading)),
         is_ending=run.is_ending,
@@ -450,6 +471,38 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
         outcome="failed" if ended == "failed" else current.outcome or "ok",
         message="; ".join(filter(None, (message, current.message))),
     )
+
+
+def _replays(run: _Run) -> Iterator[Outcome]:
+    """What was asked for while this process, or another one, was at work."""
+    requests = ReplayRequests(home())
+    for path, wanted in requests.waiting().items():
+        if run.is_ending():
+            return
+        yield _replay(run, wanted)
+        requests.done(path)
+
+
+def _replay(run: _Run, wanted: Wanted) -> Outcome:
+    segments = Inbox(home() / "inbox")
+    current = Replay(wanted, run.warehouse, segments, _latest())
+    while current.has_more():
+        run.load(inbox.inbox(current))
+    tally = current.tally
+    return Outcome(
+        INBOX,
+        lane=replays.LANE,
+        events=tally.events + tally.repeats + tally.dead,
+        loaded=tally.events,
+        repeated=tally.repeats,
+        dead=tally.dead,
+        message=f"of {current.read} dead letters {current.mended} are none any more",
+    )
+
+
+def _latest() -> int:
+    """Greatest plausible instant of an event."""
+    return max(_microseconds(now()), clock()) + windows.DAY
 
 
 def _received(reading: Arrivals) -> Progress:

@@ -30,6 +30,9 @@ from extract.event_keys import EventKeys
 from extract.tables import Table
 from extract.tally import Kinds
 
+MOST_ITEMS = 50_000
+"""Events of one request. The door lets 4 MiB in, which leaves 80 bytes for each."""
+
 BLANKS = b" \t\r\n"
 """What JSON takes for blanks; `strip` alone would take more."""
 
@@ -99,17 +102,14 @@ class Provider:
             domain: What its path secret stands for; empty for nothing.
             latest: Greatest plausible instant, microseconds since the epoch.
         """
-        text = body.removeprefix(BYTE_ORDER_MARK)
-        oddities = ["a byte order mark"] if text != body else []
-        text = text.strip(BLANKS)
         try:
-            cut = self._items(text)
+            cut = self.items(body)
         except UnusableBodyError as error:
             letter = DeadLetter(0, error.reason, as_text(body))
             return Decoded(Page(Events(), [letter], 1), [], domain)
         events, dead, warnings = judge(cut.items, self.shape, latest)
         if events:
-            warnings.update((*oddities, *cut.oddities))
+            warnings.update(cut.oddities)
             domain = domain or self.domain_of(events)
         if self.keys_of is None:
             keys = EventKeys(self.name).of(events.ids, events.occurred_at)
@@ -118,10 +118,21 @@ class Provider:
         page = Page(events, dead, len(cut.items), Counter(warnings))
         return Decoded(page, keys, domain)
 
-    def _items(self, text: bytes) -> Cut:
+    def items(self, body: bytes) -> Cut:
+        """Cuts a body into what are to be events.
+
+        Raises:
+            UnusableBodyError: It can't be cut.
+        """
+        text = body.removeprefix(BYTE_ORDER_MARK)
+        oddities = ("a byte order mark",) if text != body else ()
+        text = text.strip(BLANKS)
         if not text:
             raise UnusableBodyError("empty_body")
-        return self.cut(text)
+        cut = self.cut(text)
+        if len(cut.items) > MOST_ITEMS:
+            raise UnusableBodyError("too_many_events")
+        return Cut(cut.items, (*oddities, *cut.oddities))
 
 
 def cut_array(body: bytes) -> Cut:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from inbox import Record, Writer, new_request_id
 
 NOON = 1_772_366_400
@@ -27,7 +29,9 @@ def received(
             ((at + n) * SECOND + 123_456, body) for n, body in enumerate(bodies)
         )
     ]
-    writer.append(records)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("inbox.writer.time_ns", lambda: at * SECOND * 1_000)
+        writer.append(records)
     writer.close()
     return [record.request_id for record in records]
 

@@ -5,9 +5,11 @@
     At most builds only the loads that came since this test last passed.
 #}
 {{ config(severity='warn') }}
-{# Asked for in any case, for the refs. #}
-{%- set untested = 'load_id in ' ~ untested_loads() %}
-{%- set loads = 'true' if tests_whole([]) else untested %}
+
+-- depends_on: {{ ref('stg_ledger__loads') }}
+
+{%- set loads = 'true' if tests_whole([])
+    else 'load_id in ' ~ untested_loads() %}
 
 with
 
