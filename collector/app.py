@@ -1,12 +1,11 @@
 """The door as an ASGI application.
 
-    POST /webhooks/<source>/<secret> ──▶ Webhook ──▶ Committer ──▶ status
+    POST /webhooks/<source>/<secret> ──▶ Webhook ──▶ Storer ──▶ status
     GET  /healthz, /metrics
 
 Limits of time, of headers and of connections are the server's: see `collector.server`.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,22 +14,19 @@ from http import HTTPStatus
 from pathlib import Path
 from time import time, time_ns
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from collector import mailgun
 from collector.body import BodyError, GoneError, Held, Room, expected, read
-from collector.committer import Answer, Committer, Waiting
+from collector.link import Link
 from collector.log import Log
 from collector.metrics import Metrics
-from collector.once import Once
 from collector.providers import Way, Ways, ways
 from collector.settings import Address, home
-from collector.verdict import CLOCK_SKEW
-from inbox import Record, Writer, new_request_id
+from collector.storer import Storer
+from collector.wire import Answer, Asked
 
 RETRY_AFTER = b"30"
 """Seconds after which a sender may come again."""
@@ -40,22 +36,15 @@ class Door:
     """What the routes share.
 
     Args:
-        folder: The inbox.
-        clock: Seconds since the epoch, for replay windows.
+        storer: Judges and stores what comes.
     """
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time) -> None:
+    def __init__(self, storer: Storer) -> None:
         """Starts nothing yet."""
         self.log = Log()
         self.metrics = Metrics()
         self.room = Room()
-        self.committer = Committer(
-            Writer(folder),
-            Once(folder, mailgun.REPLAY_WINDOW + CLOCK_SKEW),
-            self.metrics,
-            self.log,
-            clock,
-        )
+        self.link = Link(storer, self.metrics, self.log)
         self.metrics.gauges["waiting_bytes"] = lambda: self.room.held
 
 
@@ -71,6 +60,7 @@ class Webhook:
         """Opens it."""
         self._door = door
         self._way = way
+        self._reads = way.verifier.reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -81,7 +71,7 @@ class Webhook:
         except GoneError:
             self._door.metrics.answered(self._way.source, 0, "gone")
             return
-        source, (status, reason) = self._way.source, answer
+        source, status, reason = self._way.source, answer.status, answer.reason
         self._door.metrics.answered(source, status, reason)
         if status != 204:
             self._door.log.repeat(
@@ -100,20 +90,15 @@ class Webhook:
         door = self._door
         with Held(door.room) as held:
             body = await read(receive, inflater, held)
-            if not door.committer.is_alive:
-                return Answer(503, "cant_store")
-            received_at = time_ns() // 1_000
-            record = Record(
-                new_request_id(received_at),
-                address.source,
-                address.domain,
-                received_at,
+            return await door.link.ask(
+                Asked(
+                    address.source,
+                    address.domain,
+                    time_ns() // 1_000,
+                    {name: headers[name] for name in self._reads if name in headers},
+                ),
                 body,
             )
-            loop = asyncio.get_running_loop()
-            answer: asyncio.Future[Answer] = loop.create_future()
-            door.committer.put(Waiting(record, headers, self._way.verifier, answer))
-            return await answer
 
     def _address(self, given: bytes) -> Address | None:
         """Whom a path secret stands for; all are compared, whichever it is."""
@@ -162,9 +147,7 @@ _BODY = {
 }
 
 
-def application(
-    told: Ways, folder: Path, clock: Callable[[], float] = time
-) -> Starlette:
+def application(told: Ways, folder: Path, clock: Callable[[], float] = time) -> Router:
     """The application.
 
     Args:
@@ -172,10 +155,11 @@ def application(
         folder: The inbox.
         clock: Seconds since the epoch, for replay windows; another one in tests only.
     """
-    door = Door(folder, clock)
+    verifiers = {way.source: way.verifier for way in told.is_open}
+    door = Door(Storer(folder, verifiers, clock))
 
     async def healthz(_: Request) -> Response:
-        is_well = door.committer.is_alive
+        is_well = door.link.is_alive
         return PlainTextResponse(
             "ok\n" if is_well else "dead\n", 200 if is_well else 503
         )
@@ -186,15 +170,17 @@ def application(
         )
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        door.committer.start(asyncio.get_running_loop())
+    async def lifespan(_: Router) -> AsyncIterator[None]:
+        await door.link.start()
         for closed in told.closed:
             door.log.say(logging.WARNING, closed)
         yield
-        await asyncio.to_thread(door.committer.stop)
+        await door.link.stop()
 
-    app = Starlette(
-        routes=[
+    # Without Starlette's middleware, which turns exceptions into pages and costs as
+    # much as the routes: none is raised here on purpose, and uvicorn answers 500.
+    return Router(
+        [
             *(
                 Route(
                     f"/webhooks/{way.source}/{{secret}}",
@@ -206,13 +192,12 @@ def application(
             Route("/healthz", healthz),
             Route("/metrics", metrics),
         ],
+        redirect_slashes=False,
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False
-    return app
 
 
-def create() -> Starlette:
+def create() -> Router:
     """The application as the settings ask for it, for another ASGI server.
 
     Raises:

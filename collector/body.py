@@ -104,7 +104,8 @@ async def read(receive: Receive, inflater: "Inflater", held: Held) -> bytes:
         BodyError: It can't be taken.
         GoneError: The sender left.
     """
-    body, came, is_more = bytearray(), 0, True
+    body: bytes | bytearray = b""
+    came, is_more = 0, True
     while is_more:
         message = await receive()
         if message["type"] != "http.request":
@@ -116,7 +117,11 @@ async def read(receive: Receive, inflater: "Inflater", held: Held) -> bytes:
         if came > LARGEST or len(body) + len(inflated) > LARGEST:
             raise BodyError(413, "too_large")
         held.take(len(inflated))
-        body += inflated
+        if body:
+            body = body if isinstance(body, bytearray) else bytearray(body)
+            body += inflated
+        else:  # most come in one piece, which is not copied
+            body = inflated
     inflater.end()
     return bytes(body)
 

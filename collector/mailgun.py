@@ -51,6 +51,8 @@ class Mailgun:
         keys: HTTP webhook signing keys; two while one replaces the other.
     """
 
+    reads = ()
+
     def __init__(self, keys: Sequence[str]) -> None:
         """Keeps the keys."""
         self._keys = [key.encode() for key in keys]

@@ -17,8 +17,6 @@ class Metrics:
         self.records_stored = 0
         self.syncs = 0
         self.sync_seconds = 0.0
-        self.store_failures = 0
-        self.alarms = 0
         self.gauges: dict[str, Callable[[], float]] = {}
 
     def answered(self, source: str, status: int, reason: str) -> None:
@@ -40,14 +38,6 @@ class Metrics:
             ("stored_bytes_total", "counter", self.bytes_stored, "Bodies of these."),
             ("syncs_total", "counter", self.syncs, "Waits for the disk."),
             ("sync_seconds_total", "counter", self.sync_seconds, "Time of these."),
-            (
-                *("store_failures_total", "counter", self.store_failures),
-                "Groups of requests that could not be stored.",
-            ),
-            (
-                *("replay_alarms_total", "counter", self.alarms),
-                "Signatures that came again with another body.",
-            ),
         ):
             yield from _head(name, kind, text)
             yield f"{_PREFIX}{name} {value}"

@@ -21,6 +21,8 @@ class Postmark:
         credentials: Each `user:password`; none if the path secret is enough.
     """
 
+    reads = (b"authorization",)
+
     def __init__(self, credentials: Sequence[str]) -> None:
         """Keeps them as they come."""
         self._expected = [base64.b64encode(given.encode()) for given in credentials]

@@ -38,6 +38,8 @@ class SendGrid:
         keys: Two while one replaces the other.
     """
 
+    reads = (SIGNATURE, TIMESTAMP)
+
     def __init__(self, keys: Sequence[ec.EllipticCurvePublicKey]) -> None:
         """Keeps the keys."""
         self._keys = keys
@@ -50,7 +52,7 @@ class SendGrid:
         if missed := misses_window(timestamp, now, REPLAY_WINDOW):
             return Refused(401, missed)
         try:
-            signature = base64.b64decode(encoded, validate=True)
+            signature = binascii.a2b_base64(encoded, strict_mode=True)
         except binascii.Error:
             return Refused(401, "bad_signature")
         digest = hashlib.sha256(timestamp)

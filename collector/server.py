@@ -44,6 +44,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._head = 0
         self._is_in_head = True
+        self._is_in_message = False
         self._begun: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -57,13 +58,18 @@ class Connection(HttpToolsProtocol):
         """More of a request came."""
         if self.transport.is_closing():
             return
-        if self._begun is None:
-            self._begun = self.loop.time()
         if self._is_in_head:
             self._head += len(data)
         super().data_received(data)
         if self._is_in_head and self._head > LONGEST_HEAD:
             self._end(431)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request has come."""
+        super().on_message_begin()
+        self._is_in_message = True
+        if self._begun is None:
+            self._begun = self.loop.time()
 
     def on_headers_complete(self) -> None:
         """Its head has come, perhaps with some of the body."""
@@ -78,7 +84,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """All of it has come."""
         super().on_message_complete()
-        self._begun, self._is_in_head = None, True
+        self._begun, self._is_in_head, self._is_in_message = None, True, False
 
     def send_400_response(self, msg: str) -> None:
         """It is no HTTP."""
@@ -87,16 +93,21 @@ class Connection(HttpToolsProtocol):
 
     def give_up(self, now: float) -> None:
         """Ends a request that takes too long to come."""
-        if self._begun is not None and now - self._begun > PATIENCE:
+        is_late = self._begun is not None and now - self._begun > PATIENCE
+        # The next one's turn comes when this one is answered.
+        if is_late and not (self._is_in_head and self._is_answering):
             self._end(408)
+
+    @property
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _end(self, status: int) -> None:
         """Closes the connection, and says why if nothing else was said."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
-            is_silent = status == 408 and not self._head
-        else:
+        is_silent = status == 408 and not self._is_in_message
+        if not self._is_in_head:
             is_silent = self.cycle.response_started
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -142,7 +153,7 @@ def serve(host: str, port: int, *, is_insecure: bool = False) -> None:
         )
     told = ways(is_insecure=is_insecure)
     log.set_up()
-    with _bound(host, port) as listener:
+    with bound(host, port) as listener:
         run(application(told, home() / "inbox"), listener)
 
 
@@ -171,7 +182,12 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
     log.logger.info("ended")
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens; from now on connections wait to be taken.
+
+    Raises:
+        OSError: The address can't be had.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

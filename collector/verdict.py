@@ -1,6 +1,6 @@
 """What a verifier says of a request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 Headers = Mapping[bytes, bytes]
@@ -37,7 +37,14 @@ Verdict = Accepted | Refused
 
 
 class Verifier(Protocol):
-    """Tells a provider's requests from forged ones. Called from one thread."""
+    """Tells a provider's requests from forged ones.
+
+    Attributes:
+        reads: The headers that it reads, in lower case.
+    """
+
+    @property
+    def reads(self) -> Sequence[bytes]: ...  # noqa: D102 - an attribute
 
     def verify(self, headers: Headers, body: bytes, now: float) -> Verdict:
         """Judges a request.
@@ -51,6 +58,8 @@ class Verifier(Protocol):
 
 class Unverified:
     """Takes everything, for `--insecure-local`."""
+
+    reads = ()
 
     def verify(self, headers: Headers, body: bytes, now: float) -> Verdict:  # noqa: ARG002 - nobody is asked
         """Accepts it."""
