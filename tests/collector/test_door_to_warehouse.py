@@ -19,8 +19,10 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import duckdb
+import psutil
 import pytest
-from living_door import Door
+from door import Door
+from provider_door import addresses, lasting_port, provider_door
 
 from extract.pipeline import extract
 from simulator import Simulator, Spec, serve
@@ -108,18 +110,18 @@ def moments(world: World, parts: int) -> list[datetime]:
 def test_all_that_was_answered_2xx_is_in_the_warehouse_once_whoever_is_killed(
     home: Path,
 ) -> None:
-    world, chance = World(SPEC), random.Random(8)  # noqa: S311
+    world, chance, port = World(SPEC), random.Random(8), lasting_port()  # noqa: S311
     under_load = 0
-    with serve(SPEC) as host, Door(home, host) as door:
+    with serve(SPEC) as host:
         host.control(now=SPEC.begin)
-        host.post(to=door.addresses, **UNTIDY)  # type: ignore[arg-type]
+        host.post(to=addresses(port), **UNTIDY)  # type: ignore[arg-type]
         for now in [*moments(world, KILLS), None]:
-            with killed_reader():
+            with killed_reader(), provider_door(home, host, port) as door:
                 host.control(now=now)
                 under_load += kill_amid_posts(host, door, chance)
-                door.open()
                 time.sleep(chance.uniform(0, 0.4))
-        told = host.wait_until_posted(300)
+        with provider_door(home, host, port):
+            told = host.wait_until_posted(300)
     extract(["inbox"])
 
     assert under_load > KILLS / 2
@@ -129,14 +131,22 @@ def test_all_that_was_answered_2xx_is_in_the_warehouse_once_whoever_is_killed(
 
 
 def kill_amid_posts(host: Simulator, door: Door, chance: random.Random) -> bool:
-    """Kills the door when a random share of what waits is taken; whether more waits."""
+    """Kills the door when a random share of what waits is taken; whether more waits.
+
+    The server that answers, and sometimes the process that stores before it.
+    """
     told = host.posted()
     enough = told["acknowledged"] + chance.random() * told["pending"]
     until = time.monotonic() + 60
     while told["acknowledged"] < enough and told["pending"]:
         assert time.monotonic() < until, told
         told = host.posted()
-    door.kill()
+    [storer] = psutil.Process(door.process.pid).children()
+    if chance.random() < 0.5:
+        storer.kill()
+    door.process.kill()
+    door.process.wait()
+    psutil.wait_procs([storer], 30)
     return bool(host.posted()["pending"])
 
 
@@ -238,8 +248,8 @@ def test_hostile_events_cost_no_good_neighbour_and_every_request_adds_up(
         if oddity.domain in World(spec).domains_of("sendgrid")
     ]
     key = SendGridKey(spec)
-    with serve(spec) as host, Door(home, host) as door:
-        address = door.addresses["sendgrid"]
+    with serve(spec) as host, provider_door(home, host) as door:
+        address = addresses(door.port)["sendgrid"]
         for body in WHOLE.values():
             assert posted(address, body, key) == 204
         for number, oddity in enumerate(odd):
@@ -286,14 +296,14 @@ def test_copies_of_mailguns_that_are_polled_and_received_are_one_event(
     spec = Spec(seed=3, days=1, accounts=2, emails=4, recipients_per_email=40)
     world = World(spec)
     end = instant_of(spec.ends_at) + timedelta(hours=2)
-    with serve(spec) as host, Door(home, host) as door:
+    with serve(spec) as host, provider_door(home, host) as door:
         monkeypatch.setenv("SOURCES__MAILGUN__API_KEY", host.api_key)
         monkeypatch.setenv("SOURCES__MAILGUN__DOMAINS", ",".join(host.domains))
         monkeypatch.setenv("SOURCES__MAILGUN__BASE_URL", host.base_url)
         monkeypatch.setenv("SOURCES__MAILGUN__SINCE", spec.begin.isoformat())
         monkeypatch.setenv("TALLYBOOK_NOW", end.isoformat())
         host.control(now=moments(world, 2)[0])
-        host.post(to={"mailgun": door.addresses["mailgun"]})
+        host.post(to={"mailgun": addresses(door.port)["mailgun"]})
         received = host.wait_until_posted()["acknowledged"]
         extract(["inbox"])
         host.control(now=None)

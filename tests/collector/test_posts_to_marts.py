@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from living_door import Door
+from provider_door import addresses, provider_door
 
 from extract.pipeline import extract
 from simulator import Spec, serve
@@ -58,10 +58,10 @@ def test_what_comes_untidily_comes_to_what_was_decided_and_to_what_one_build_mak
     monkeypatch.setenv("TALLYBOOK_HOME", str(home))
     monkeypatch.setenv("SOURCES__APP__LOCATION", str(app))
     dbt = Dbt(home)
-    with serve(SPEC) as host, Door(home, host) as door:
+    with serve(SPEC) as host, provider_door(home, host) as door:
         for now in (*moments(world), None):
             host.control(now=now)
-            host.post(to=door.addresses, **UNTIDY)  # type: ignore[arg-type]
+            host.post(to=addresses(door.port), **UNTIDY)  # type: ignore[arg-type]
             assert host.wait_until_posted()["given_up"] == 0
             write_app(world.app_tables(), app, known_by=now)
             outcomes = extract(["app", "inbox", "time_zones"])

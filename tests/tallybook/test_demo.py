@@ -110,7 +110,7 @@ def test_they_end_with_it_when_it_is_ended_early(tmp_path: Path) -> None:
         for line in process.stdout:
             if "First run" in line:
                 break
-        assert len(started_for(tmp_path)) == 3
+        assert len(started_for(tmp_path)) >= 3
         process.terminate()
         process.communicate()
     assert process.returncode != 0
