@@ -33,6 +33,7 @@ class Dialect:
         group_resubscribed: Somebody takes that back.
         complained: Marked as spam.
         inbound: Received mail; None if it doesn't tell of it.
+        account: Something about the account, of no mail; None if it doesn't say so.
         unknown: Events of names that are in no vocabulary.
         bodies: Writes its bodies.
     """
@@ -57,5 +58,6 @@ class Dialect:
     group_resubscribed: Template | None
     complained: Template
     inbound: Template | None
+    account: Template | None
     unknown: tuple[Template, ...]
     bodies: type[Bodies]

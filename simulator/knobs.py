@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TypedDict, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -146,6 +147,10 @@ class PostKnobs:
         strangers = self.to.keys() - POSTING
         if strangers:
             raise ValueError(f"nobody posts as {', '.join(sorted(strangers))}")
+        for address in self.to.values():
+            parts = urlsplit(address)
+            if parts.scheme != "http" or not (parts.hostname and parts.port):
+                raise ValueError(f"to: write {address} as http://127.0.0.1:8080/path")
         if min(self.batch, self.connections, self.attempts) < 1 or self.retry_ms < 0:
             raise ValueError("batch, connections and attempts must be at least 1")
 

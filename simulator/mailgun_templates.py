@@ -275,6 +275,7 @@ MAILGUN = Dialect(
     group_resubscribed=None,
     complained=_COMPLAINED,
     inbound=_STORED,
+    account=None,
     unknown=_UNKNOWN,
     bodies=MailgunBodies,
 )

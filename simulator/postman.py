@@ -113,7 +113,7 @@ class Postman:
             try:
                 async with asyncio.timeout(_PATIENCE):
                     answer = await connection.post(address, post, mishap)
-            except (OSError, TimeoutError, EOFError) as error:
+            except (OSError, EOFError, ValueError) as error:
                 connection.reset()
                 answer = type(error).__name__
             self._answers[mishap or answer] += 1
@@ -160,6 +160,7 @@ class _Connection:
         Raises:
             OSError: There is no connection, or it broke.
             EOFError: It was closed before the answer was there.
+            ValueError: The answer is no HTTP.
         """
         if self._writer is None or self._netloc != address.netloc:
             self.reset()

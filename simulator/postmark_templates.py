@@ -163,6 +163,7 @@ POSTMARK = Dialect(
     group_resubscribed=None,
     complained=_bounced("SpamComplaint", "SpamComplaint", "", 512),
     inbound=None,
+    account=None,
     unknown=tuple(
         _template(name, "ReceivedAt", {**_MESSAGE_ID, "Recipient": "{recipient}"})
         for name in ("LinkPreviewed", "Snoozed")

@@ -68,6 +68,19 @@ def _grouped(name: str) -> Template:
 
 
 _DELIVERY = {"response": "250 2.0.0 OK"}
+_ACCOUNT = Template(
+    "account_status_change",
+    (),
+    written(
+        {
+            "event": "account_status_change",
+            "sg_event_id": "{id}",
+            "timestamp": "<timestamp>",
+            "type": "compliance_suspend",
+        }
+    ),
+)
+
 SENDGRID = Dialect(
     grain=SECOND,
     accepted=_template(
@@ -110,6 +123,7 @@ SENDGRID = Dialect(
     group_resubscribed=_grouped("group_resubscribe"),
     complained=_template("spamreport", _MESSAGE_ID),
     inbound=None,
+    account=_ACCOUNT,
     unknown=tuple(
         _template(name, _SMTP_ID, _MESSAGE_ID)
         for name in ("amp_opened", "list_cleaned", "snoozed")

@@ -38,6 +38,10 @@ def stray(
         at -= at % dialect.grain
         event_id, reason = _note_unmatched(dialect, diary, at, known, number % 4)
         truth.unmatched.append(Unmatched(domain, event_id, at, reason))
+    if dialect.account and spec.unmatched:
+        at = spec.begins_at - spec.begins_at % -dialect.grain
+        event_id = diary.note(at, dialect.account, recipients[0])
+        truth.unmatched.append(Unmatched(domain, event_id, at, "no_id"))
     if dialect.inbound:
         for _ in range(round(spec.inbound * len(recipients))):
             at = rng.randrange(spec.begins_at, spec.ends_at)

@@ -197,10 +197,17 @@ def test_mailgun_tries_no_more_after_a_406(running: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
-    "mistake", [{"resets": 2}, {"batch": 0}, {"to": {"nobody": "x"}}, {"speed": 1}]
+    "mistake",
+    [
+        {"resets": 2},
+        {"batch": 0},
+        {"to": {"nobody": "http://127.0.0.1:1/"}},
+        {"to": {"sendgrid": "127.0.0.1:8080"}},
+        {"speed": 1},
+    ],
 )
 def test_a_knob_that_makes_no_sense_is_refused(mistake: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"resets|batch|nobody|speed"):
+    with pytest.raises(ValueError, match=r"resets|batch|nobody|write 127|speed"):
         turned(PostKnobs(), json.dumps(mistake).encode())
 
 

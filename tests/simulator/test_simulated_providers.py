@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -139,6 +140,20 @@ def test_postmark_tells_every_kind_of_event_with_the_time_under_its_own_name(
             if name in body
         ]
         assert microseconds(datetime.fromisoformat(at)) == event.occurred_at
+
+
+def test_sendgrid_tells_of_the_account_itself_without_mail_or_message() -> None:
+    world = World(replace(SPEC, unmatched=0.01))
+    told_of = [
+        event
+        for event in told(world, "sendgrid")
+        if event["event"] == "account_status_change"
+    ]
+    assert len(told_of) == 2
+    assert all(
+        event.keys() == {"event", "sg_event_id", "timestamp", "type"}
+        for event in told_of
+    )
 
 
 def test_no_two_of_postmarks_events_are_alike(world: World) -> None:
