@@ -435,6 +435,7 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
     current = Arrivals(
         inbox=segments,
         places=places_of(run.pipeline.state),
+        everything=run.everything,
         warehouse=run.warehouse,
         latest=_latest(),
         seconds=run.seconds,

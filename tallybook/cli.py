@@ -104,7 +104,7 @@ def extract(
 ) -> None:
     """Read what is new from the sources into the warehouse.
 
-    The sources are app, mailgun and time_zones; all of them when none is named.
+    The sources are app, mailgun, inbox and time_zones; all of them when none is named.
 
     `tallybook extract app --sweep --since 2026-01-01 --until 2026-02-01` compares
     instead: rows of that time that the application deleted without a trace are

@@ -444,7 +444,7 @@ def _inbox(home: Path) -> Waiting | None:
         return None
     requests, damaged, oldest = 0, 0, None
     with suppress(OSError):  # archived this moment, say
-        for one in islice(inbox.read(places_in(home)), MOST_COUNTED):
+        for one in islice(inbox.read(places_in(home).offsets), MOST_COUNTED):
             if isinstance(one, Damage):
                 damaged += 1
             else:
