@@ -4,6 +4,7 @@ socket ──▶ Connection (limits) ──▶ the application
 """
 
 import asyncio
+import gc
 import ipaddress
 import signal
 import socket
@@ -31,6 +32,9 @@ MOST_CONNECTIONS = 1_000
 
 BACKLOG = 1_024
 """Connections that wait to be taken."""
+
+_YOUNG = 10_000
+"""Objects after which Python looks for garbage, instead of 700."""
 
 GRACE = 10
 """Seconds that requests in hand have to be finished when the server ends."""
@@ -159,12 +163,6 @@ def serve(host: str, port: int, *, is_insecure: bool = False) -> None:
 
 def run(app: ASGIApp, listener: socket.socket) -> None:
     """Serves an application on a bound socket until SIGTERM or SIGINT."""
-    # uvicorn passes a signal on once it has ended; that is an ending as good as any.
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: None)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    log.logger.info("listening on http://%s:%s", shown, port)
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -178,7 +176,22 @@ def run(app: ASGIApp, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
-    Server(config).run(sockets=[listener])
+    server = Server(config)
+
+    def end(*_: object) -> None:
+        server.should_exit = True
+
+    # While it starts, and once it has ended, when uvicorn passes the signal on.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, end)
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    log.logger.info("listening on http://%s:%s", shown, port)
+    # Requests make little garbage in cycles: what is there now need not be walked.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG)
+    server.run(sockets=[listener])
     log.logger.info("ended")
 
 

@@ -144,6 +144,12 @@ def refuses(opened: Door) -> bool:
     return False
 
 
+def test_it_ends_when_it_is_asked_to_while_it_opens(tmp_path: Path) -> None:
+    with door(tmp_path / "home") as opened:
+        opened.process.send_signal(signal.SIGTERM)
+        assert opened.process.wait(60) == 0
+
+
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_it_is_asked_to_and_leaves_nobody_behind(
     tmp_path: Path, ending: signal.Signals
