@@ -5,8 +5,7 @@ logs ─▶ due events ─▶ shuffled, repeated ─▶ batches ─▶ signed po
 
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
@@ -17,9 +16,10 @@ from simulator.knobs import PostKnobs
 from simulator.signing import MailgunKey, SendGridKey
 from simulator.world import World
 
-_MAILGUN_WEBHOOKS = frozenset(
-    ("accepted", "delivered", "failed", "opened", "clicked", "unsubscribed")
-) | {"complained", ""}
+_MAILGUN_WEBHOOKS = {
+    *("accepted", "delivered", "failed", "opened", "clicked"),
+    *("unsubscribed", "complained", ""),
+}
 """What Mailgun posts; of the rest only its log tells. An odd item has no name."""
 
 _PATIENCE = {"sendgrid": 24 * HOUR // SECOND, "mailgun": 8 * HOUR // SECOND}
@@ -79,9 +79,9 @@ class Outbox:
             now: What is stored later stays; microseconds.
 
         Returns:
-            The batches of one provider after the other.
+            The batches, those of all providers side by side.
         """
-        taken: list[Batch] = []
+        taken: list[tuple[float, Batch]] = []
         for provider in sorted(knobs.to):
             waiting, due = self._events(provider), []
             for _ in range(self.due(provider, now)):
@@ -91,10 +91,12 @@ class Outbox:
             _change_places(due, knobs.reordered, self._rng)
             again = [body for body in due if self._rng.random() < knobs.repeated]
             size = knobs.batch if provider == "sendgrid" else 1
-            for bodies in _cut(chain(due, again), size, self._rng):
-                taken.append(Batch(provider, self._number, bodies))
+            cut = list(_cut([*due, *again], size, self._rng))
+            for place, bodies in enumerate(cut):
+                batch = Batch(provider, self._number, bodies)
+                taken.append((place / len(cut), batch))
                 self._number += 1
-        return taken
+        return [batch for _, batch in sorted(taken)]
 
     def _events(self, provider: str) -> list[tuple[int, str, int]]:
         """When, in which log and where: what was not yet taken out, the first last."""
@@ -167,13 +169,10 @@ def _change_places(bodies: list[bytes], share: float, rng: Random) -> None:
         bodies[place] = body
 
 
-def _cut(
-    bodies: Iterable[bytes], largest: int, rng: Random
-) -> Iterator[tuple[bytes, ...]]:
+def _cut(bodies: list[bytes], largest: int, rng: Random) -> Iterator[tuple[bytes, ...]]:
     """Batches of 1 to `largest`."""
-    rest = list(bodies)
     begin = 0
-    while begin < len(rest):
+    while begin < len(bodies):
         end = begin + rng.randint(1, largest)
-        yield tuple(rest[begin:end])
+        yield tuple(bodies[begin:end])
         begin = end

@@ -14,6 +14,7 @@ from webhooks import Got, webhook
 from simulator import Simulator, Spec, serve
 from simulator.clock import HOUR, SECOND, instant_of
 from simulator.knobs import PostKnobs, turned
+from simulator.outbox import Outbox
 from simulator.world import World
 
 SPEC = Spec(
@@ -82,6 +83,16 @@ def test_mailgun_posts_one_event_at_a_time_signed_with_a_new_token(
     assert all(request.is_mailguns(running.mailgun_signing_key) for request in got)
     tokens = {json.loads(request.body)["signature"]["token"] for request in got}
     assert len(tokens) == len(got)
+
+
+def test_providers_post_side_by_side() -> None:
+    world = World(SPEC)
+    to = dict.fromkeys(("sendgrid", "mailgun"), "http://127.0.0.1:1/")
+    batches = Outbox(world).take(PostKnobs(to=to, batch=1), world.last_stored_at)
+
+    early = batches[: len(batches) // 4]
+    assert {batch.provider for batch in early} == {"sendgrid", "mailgun"}
+    assert len({batch.number for batch in batches}) == len(batches)
 
 
 def test_a_changed_body_or_another_key_does_not_verify(running: Simulator) -> None:
