@@ -67,11 +67,13 @@ class Writer:
             if self._file is None:
                 self._open()
             assert self._file is not None  # noqa: S101 - for mypy: _open has set it
-            frames, size = [], self._size
+            pieces: list[bytes] = []
+            size = self._size
             for record in records:
-                frames.append(encode(record, self._name, size))
-                size += len(frames[-1])
-            rest = memoryview(b"".join(frames))
+                frame = encode(record, self._name, size)
+                pieces += frame
+                size += sum(map(len, frame))
+            rest = memoryview(b"".join(pieces))
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             os.fdatasync(self._file)

@@ -19,7 +19,7 @@ BODIES = st.lists(
     st.one_of(
         st.binary(max_size=200),
         st.just(MAGIC * 3),
-        st.just(encode(FORGED, "?", 24)),
+        st.just(b"".join(encode(FORGED, "?", 24))),
     ),
     min_size=1,
     max_size=8,
@@ -114,7 +114,8 @@ def test_of_an_open_segment_the_end_is_not_judged(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.append([record(0, b"whole")])
     (segment,) = tmp_path.glob("*.segment")
-    frame = encode(record(1, b"on its way"), segment.stem, segment.stat().st_size)
+    pieces = encode(record(1, b"on its way"), segment.stem, segment.stat().st_size)
+    frame = b"".join(pieces)
     with segment.open("ab") as file:
         file.write(frame[:20])
         file.flush()
