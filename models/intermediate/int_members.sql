@@ -1,7 +1,7 @@
 {{ config(materialized='ephemeral') }}
 
-{# The touched members: the application's, and those whom only mail names, as the
-   newest of it does. #}
+{# The touched members: the application's, and those whom only mail names, as
+   the newest of it does. #}
 with
 
 application as (

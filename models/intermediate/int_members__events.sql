@@ -1,8 +1,8 @@
 {{ config(materialized='ephemeral') }}
 
-{# The events that decide when a touched member was last seen and whether mail to
-   the present address keeps failing. Only of the mail that decides it are they
-   read again: a local day lies within two days of any of its instants. #}
+{# The events that decide when a touched member was last seen and whether mail
+   to the present address keeps failing. Only of the mail that decides it are
+   they read again: a local day lies within two days of any of its instants. #}
 with
 
 members as (
@@ -43,7 +43,7 @@ newest as (
 
 ),
 
-{# What came to be delivered last tells by its status that nothing failed since. #}
+{# What was delivered in the end says by its status that nothing failed since. #}
 deciding as (
 
     select

@@ -1,8 +1,8 @@
 {{ config(materialized='ephemeral') }}
 
-{# How often mail to a member's present address has failed for now, in a row: since
-   mail was last delivered or failed for good. Within one instant these are the
-   later stages of life. #}
+{# How often mail to a member's present address has failed for now, in a row:
+   since mail was last delivered or failed for good. Within one instant these
+   are the later stages of life. #}
 with
 
 events as (

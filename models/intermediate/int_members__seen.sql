@@ -1,7 +1,7 @@
 {{ config(materialized='ephemeral') }}
 
-{# A member is seen at most once on a local day: by the first thing that no machine
-   did. A click counts as an open does. #}
+{# A member is seen at most once on a local day: by the first open or click that
+   no machine is known to have made. #}
 with
 
 accounts as (

@@ -1,20 +1,12 @@
 {{ config(materialized='ephemeral') }}
 
-{# What keeps mail from an address, with the reason, and what lifts it again, with
-   none. #}
+{# What keeps mail from an address, with the reason, and what lifts it again,
+   with none. #}
 with
 
 rules as (
 
     select * from {{ ref('suppression_rules') }}
-
-    union all
-
-    select
-        'subscribed' as event_type,
-        null as condition,
-        null as reason,
-        null as label
 
 ),
 

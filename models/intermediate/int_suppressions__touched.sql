@@ -25,8 +25,6 @@ touched as (
         and event_type in (
             select rules.event_type
             from {{ ref('suppression_rules') }} as rules
-            union all
-            select 'subscribed' as event_type
         )
 
 )

@@ -86,9 +86,9 @@ full outer join of_notifications
 
 where notifications.notification_id is null
     or notifications.emails <> coalesce(of_notifications.emails, 0)
-    or notifications.sent not between of_notifications.most_sent
-        and of_notifications.sent
-    or notifications.delivered not between of_notifications.most_delivered
-        and of_notifications.delivered
+    or notifications.sent < of_notifications.most_sent
+    or notifications.sent > of_notifications.sent
+    or notifications.delivered < of_notifications.most_delivered
+    or notifications.delivered > of_notifications.delivered
     or notifications.open_events <> of_notifications.open_events
     or notifications.click_events <> of_notifications.click_events

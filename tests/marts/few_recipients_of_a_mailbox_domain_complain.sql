@@ -45,7 +45,7 @@ select
     case
         when complained > 0.003 * delivered then 'alarm'
         else 'warning'
-    end as level
+    end as urgency
 
 from domains
 

@@ -270,9 +270,7 @@ def _last_seen_at(
     return min(days[max(days)]) if days else None
 
 
-def _address_status(
-    reasons: Iterable[tuple[str, str]], events: Iterable[Row]
-) -> str:
+def _address_status(reasons: Iterable[tuple[str, str]], events: Iterable[Row]) -> str:
     """How an address stands, given all that happened to the member's mail to it."""
     named = {reason for reason, _ in reasons}
     if "spam" in named:

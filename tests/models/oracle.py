@@ -519,8 +519,11 @@ def _status(recipient: Row, email: Row, events: Sequence[Row]) -> Row:
         "last_opened_at": opens[-1] if opens else None,
         "first_clicked_at": first("clicked"),
         "last_engaged_at": max(
-            [*human, *times("clicked", is_machine=False)]
-            + times("clicked", is_machine=None),
+            [
+                *human,
+                *times("clicked", is_machine=False),
+                *times("clicked", is_machine=None),
+            ],
             default=None,
         ),
         "failed_at": first("bounced", "rejected", severity="permanent"),

@@ -179,9 +179,9 @@ class Warehouse:
             *arguments,
         )
 
-    def test(self) -> dbtRunnerResult:
-        """Runs all data tests."""
-        return self._dbt("test", "--exclude-resource-type", "unit_test")
+    def test(self, *arguments: str) -> dbtRunnerResult:
+        """Runs all data tests, or those that are selected."""
+        return self._dbt("test", "--exclude-resource-type", "unit_test", *arguments)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Asks the warehouse.
