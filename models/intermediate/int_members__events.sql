@@ -43,7 +43,7 @@ newest as (
 
 ),
 
-{# What was delivered in the end says by its status that nothing failed since. #}
+{# What was delivered in the end tells of no failure after that. #}
 deciding as (
 
     select

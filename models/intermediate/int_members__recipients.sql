@@ -7,7 +7,7 @@ with
 
 emails as (
 
-    select * from {{ ref('int_emails') }}
+    select * from {{ ref('stg_app__emails') }}
 
 ),
 

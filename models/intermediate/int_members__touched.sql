@@ -16,6 +16,8 @@
     'member_id', 'account_id', 'recipient_key', 'reporting_timezone',
 ]) %}
 
+{# What is built is read where it is asked for: an engine would keep what is
+   read twice, whole. #}
 with
 
 accounts as (
@@ -121,21 +123,6 @@ changed_members as (
 
 ),
 
-{# Which address a member has, or had. #}
-held as (
-
-    select * from arrived_members
-
-    union all
-
-    select
-        built.member_id,
-        built.account_id,
-        built.recipient_key
-    from {{ built }} as built
-
-),
-
 {# Mail to an address concerns everyone who has it: it may name no member, or
    another one may come to hold it. #}
 addresses as (
@@ -156,10 +143,17 @@ addresses as (
     union
 
     select
-        held.account_id,
-        held.recipient_key
-    from held
-    where held.member_id in (
+        account_id,
+        recipient_key
+    from arrived_members
+
+    union
+
+    select
+        built.account_id,
+        built.recipient_key
+    from {{ built }} as built
+    where built.member_id in (
             select changed_members.member_id from changed_members
         )
 
@@ -167,16 +161,20 @@ addresses as (
 
 touched as (
 
-    select
-        held.member_id,
-        held.account_id,
-        held.recipient_key
+    select * from arrived_members
 
-    from held
+    union
+
+    select
+        built.member_id,
+        built.account_id,
+        built.recipient_key
+
+    from {{ built }} as built
 
     inner join addresses
-        on held.account_id = addresses.account_id
-        and held.recipient_key = addresses.recipient_key
+        on built.account_id = addresses.account_id
+        and built.recipient_key = addresses.recipient_key
 
     union
 

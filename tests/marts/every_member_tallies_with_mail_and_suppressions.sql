@@ -3,12 +3,20 @@
     and no more where no mail to the address goes without a name. Who was seen, was
     so within a day of the latest thing that a human did; and nobody is subscribed
     against a suppression of all.
+
+    At most builds only the members who were written, or to whom mail was, since
+    this test last passed.
 #}
+{%- set members = is_untested(
+    ['dim_members', 'fct_recipient_status'], ['member_id']
+) -%}
+
 with
 
 members as (
 
     select * from {{ ref('dim_members') }}
+    where {{ members }}
 
 ),
 
@@ -22,6 +30,7 @@ named as (
     from {{ ref('fct_recipient_status') }}
 
     where member_id is not null
+        and {{ members }}
 
     group by member_id
 
@@ -36,6 +45,12 @@ unnamed as (
     from {{ ref('fct_recipient_status') }}
 
     where member_id is null
+        and (account_id, recipient_key) in (
+            select
+                members.account_id,
+                members.recipient_key
+            from members
+        )
 
 ),
 

@@ -1,6 +1,10 @@
 {#
     Each row begins with an event of its address, and whoever complained or
-    unsubscribed has a row: counted without the rules and the order of lifts.
+    unsubscribed has a row: told without the rules and the order of lifts.
+
+    At most builds only the suppressions that were written and the events that came
+    since this test last passed. The events are asked about last: where all of them
+    are looked at, all suppressions are, for these are rebuilt with them.
 #}
 with
 
@@ -10,11 +14,25 @@ suppressions as (
 
 ),
 
-events as (
+written as (
+
+    select * from suppressions
+
+    where {{ is_untested(
+        ['fct_suppressions'], ['account_id', 'recipient_key']
+    ) }}
+
+),
+
+begun as (
 
     select * from {{ ref('fct_message_events') }}
-    where event_type in (
-            'unsubscribed', 'complained', 'bounced', 'rejected', 'subscribed'
+
+    where (occurred_at, event_key) in (
+            select
+                written.since,
+                written.event_key
+            from written
         )
 
 ),
@@ -30,33 +48,36 @@ expected as (
         end as reason,
         coalesce(scope, 'all') as scope
 
-    from events
+    from {{ ref('fct_message_events') }}
 
     where event_type in ('unsubscribed', 'complained')
         and account_id is not null
         and recipient_key is not null
+        and {{ is_untested(
+            ['fct_message_events'], ['occurred_at', 'event_key']
+        ) }}
 
 )
 
 select
-    suppressions.account_id,
-    suppressions.recipient_key,
-    suppressions.reason,
-    suppressions.scope,
+    written.account_id,
+    written.recipient_key,
+    written.reason,
+    written.scope,
     'no such event' as difference
 
-from suppressions
+from written
 
-left join events
-    on suppressions.since = events.occurred_at
-    and suppressions.event_key = events.event_key
-    and suppressions.account_id = events.account_id
-    and suppressions.recipient_key = events.recipient_key
+left join begun
+    on written.since = begun.occurred_at
+    and written.event_key = begun.event_key
+    and written.account_id = begun.account_id
+    and written.recipient_key = begun.recipient_key
 
-where events.event_key is null
-    or suppressions.lifted_at <= suppressions.since
-    or (suppressions.reason = 'bounced')
-    <> (events.event_type in ('bounced', 'rejected'))
+where begun.event_key is null
+    or written.lifted_at <= written.since
+    or (written.reason = 'bounced')
+    <> (begun.event_type in ('bounced', 'rejected'))
 
 union all
 

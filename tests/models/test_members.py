@@ -341,7 +341,7 @@ def test_a_mailbox_domain_that_complains_too_much_warns(
             [complaints],
         )
     done: Any = peopled.test("--select", test).result
-    (result,) = done.results
+    (result,) = (one for one in done.results if one.node.name == test)
     assert result.status == ("warn" if urgency else "pass")
     if urgency:
         (found,) = peopled.rows(result.node.compiled_code)
