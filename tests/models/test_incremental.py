@@ -71,7 +71,7 @@ def test_an_event_of_long_ago_reopens_its_own_day_and_nothing_else(
         "fct_email_performance": (1, 1, 1),
         "fct_email_outcomes": (1, 1, 1),
         "fct_delivery_daily": (1, 0, 1),
-        "dim_members": (1, 1, 1),
+        "dim_members": (2, 1, 1),  # the member, and the address by itself
     }
     after = settled.mart("fct_delivery_daily")
     (new,) = (row for row in after if row not in before)
