@@ -76,6 +76,7 @@ left join begun
 
 where begun.event_key is null
     or written.lifted_at <= written.since
+    or written.reason not in ('bounced', 'spam', 'unsubscribed')
     or (written.reason = 'bounced')
     <> (begun.event_type in ('bounced', 'rejected'))
 
