@@ -16,7 +16,8 @@ from fractions import Fraction
 from math import floor
 from typing import Any
 
-from oracle import Known, Row, Rows, recipient_key, zone, zones_of
+from oracle import Known, Row, Rows, zone, zones_of
+from provider_oracle import recipient_key
 
 DEAD_CODES = (605, 607)
 """Mailgun's own codes for an address that it doesn't deliver to any more."""
