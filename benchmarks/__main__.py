@@ -8,6 +8,7 @@ COMMANDS = (
     ("benchmarks.extract_mailgun", "--events", "1000000"),
     ("benchmarks.recipient_status", "--events", "50000", "1000000"),
     ("benchmarks.tick", "--events", "1000000", "10000000"),
+    ("benchmarks.collector", "--seconds", "20"),
 )
 
 for module, *arguments in COMMANDS:

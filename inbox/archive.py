@@ -3,14 +3,16 @@
 segment ──▶ .gz beside it ──▶ renamed ──▶ segment removed ──▶ … ──▶ forgotten
 """
 
+import errno
 import gzip
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from inbox.records import Frame, Record, scan
+from inbox.records import Frame, Gap, Record, scan
 from inbox.writer import sync_folder
 
 KEPT = timedelta(days=30)
@@ -48,16 +50,37 @@ class Archive:
         found = (path.name.removesuffix(_SUFFIX) for path in self._paths())
         return sorted(found)
 
+    def size(self, name: str) -> int:
+        """Bytes that a segment had before it was compressed.
+
+        Args:
+            name: As `segments` tells it.
+        """
+        with (self.folder / f"{name}{_SUFFIX}").open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little")
+
     def read(self, name: str) -> Iterator[Record]:
         """The records of a segment.
 
         Args:
             name: As `segments` tells it.
+
+        Raises:
+            OSError: It can't be read, or is spoilt.
         """
-        data = gzip.decompress((self.folder / f"{name}{_SUFFIX}").read_bytes())
-        for found in scan(data, name):
+        for found in self.scan(name):
             if isinstance(found, Frame):
                 yield found.record
+
+    def scan(self, name: str) -> Iterator[Frame | Gap]:
+        """The same, with the places where they lay, and the gaps between them."""
+        path = self.folder / f"{name}{_SUFFIX}"
+        try:
+            data = gzip.decompress(path.read_bytes())
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise OSError(errno.EIO, "spoilt on disk", str(path)) from error
+        yield from scan(data, name)
 
     def forget(self, now: datetime, kept: timedelta = KEPT) -> int:
         """Removes segments that were archived too long ago.

@@ -49,6 +49,7 @@ class Writer:
         self._oldest = oldest
         self._file: int | None = None
         self._name = ""
+        self._made: Path | None = None
         self._size = 0
         self._opened_at = 0.0
 
@@ -62,20 +63,23 @@ class Writer:
         if not records:
             return
         self.rotate()
-        if self._file is None:
-            self._open()
-        assert self._file is not None  # noqa: S101 - for mypy: _open has set it
-        frames, size = [], self._size
-        for record in records:
-            frames.append(encode(record, self._name, size))
-            size += len(frames[-1])
         try:
-            rest = memoryview(b"".join(frames))
+            if self._file is None:
+                self._open()
+            assert self._file is not None  # noqa: S101 - for mypy: _open has set it
+            pieces: list[bytes] = []
+            size = self._size
+            for record in records:
+                frame = encode(record, self._name, size)
+                pieces += frame
+                size += sum(map(len, frame))
+            rest = memoryview(b"".join(pieces))
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             os.fdatasync(self._file)
+            self._publish()
         except BaseException:
-            self.close()
+            self._give_up()
             raise
         self._size = size
 
@@ -94,20 +98,33 @@ class Writer:
                 os.close(file)
 
     def _open(self) -> None:
-        """Makes a segment; it gets its name once it is locked."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Makes a segment that nobody sees yet."""
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(self._folder.parent)
         name = f"{time_ns() // 1_000:016}-{secrets.token_hex(4)}"
         made = self._folder / f"{name}.new"
         file = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            made.rename(made.with_suffix(SUFFIX))
-            sync_folder(self._folder)
-        except BaseException:
-            os.close(file)
-            raise
-        self._file, self._name = file, name
+        self._file, self._name, self._made = file, name, made
         self._size, self._opened_at = 0, monotonic()
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+    def _publish(self) -> None:
+        """Gives a segment its name, once it is locked and holds something.
+
+        A disk that is full would else be littered: a segment for each attempt.
+        """
+        if self._made is not None:
+            self._made.rename(self._made.with_suffix(SUFFIX))
+            self._made = None
+            sync_folder(self._folder)
+
+    def _give_up(self) -> None:
+        self.close()
+        if self._made is not None:
+            with suppress(OSError):
+                self._made.unlink()
+            self._made = None
 
 
 def sync_folder(folder: Path) -> None:

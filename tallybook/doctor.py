@@ -20,6 +20,10 @@ from typing import Literal
 import duckdb
 from packaging.requirements import Requirement
 
+from collector.providers import ways
+from collector.settings import SettingsError as DoorSettingsError
+from collector.settings import setting as door_setting
+from collector.settings import variable as door_variable
 from extract.app_locations import open_location
 from extract.app_tables import TABLES, AppError
 from extract.home import ROOT, SettingsError, home, now
@@ -36,6 +40,12 @@ _NO_SPACE = 100 * 2**20
 _MAILGUN = (
     *("api", "api_key", "base_url", "domains", "email_id_variables"),
     *("max_events", "since", "timezone", "trust_window"),
+)
+
+
+_DOOR = (
+    *("secrets", "sendgrid_public_keys", "mailgun_signing_keys"),
+    "postmark_credentials",
 )
 
 
@@ -77,6 +87,7 @@ def examine() -> Iterator[Finding]:
     if all(finding.state != "bad" for finding in files):
         yield from _mailgun()
         yield _application()
+        yield from _door()
 
 
 def _python() -> Finding:
@@ -157,8 +168,9 @@ def _unknown_settings() -> Iterator[Finding]:
     known = {variable("mailgun", name) for name in _MAILGUN}
     known |= {variable("app", "location")}
     known |= {variable("app", table.name, "query") for table in TABLES}
+    known |= {door_variable(name) for name in _DOOR}
     for name in sorted(os.environ):
-        if not name.startswith(("SOURCES__MAILGUN__", "SOURCES__APP__")):
+        if not name.startswith(("SOURCES__MAILGUN__", "SOURCES__APP__", "COLLECTOR__")):
             continue
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
@@ -295,3 +307,23 @@ def _application() -> Finding:
             f"Set {variable('app', 'emails', 'query')} and the like, or mend {name}.",
         )
     return Finding("application", "good", f"{place.name}: {', '.join(there)}")
+
+
+def _door() -> Iterator[Finding]:
+    """What `tallybook serve` would open."""
+    try:
+        if not door_setting("secrets"):
+            yield Finding(
+                "door",
+                "good",
+                f"{door_variable('secrets')} is not set: no webhooks are received",
+            )
+            return
+        told = ways()
+    except DoorSettingsError as error:
+        yield Finding("door", "bad", str(error), "See docs/collector.md.")
+        return
+    for closed in told.closed:
+        yield Finding("door", "mind", closed, "See docs/collector.md.")
+    names = ", ".join(way.source for way in told.is_open)
+    yield Finding("door", "good", f"`tallybook serve` is open for {names}")

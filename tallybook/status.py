@@ -18,6 +18,8 @@ from extract.backfills import Backfill, Desk
 from extract.home import SettingsError, now
 from extract.mailgun_settings import SOURCE as MAILGUN
 from extract.mailgun_settings import NotConfiguredError, mailgun_settings
+from extract.places import RESOURCE as INBOX
+from extract.waiting import Waiting, waiting
 from tallybook.backfill import POLLED, told
 from tallybook.builds import Build, last_build
 from tallybook.errors import CannotRunError
@@ -150,6 +152,7 @@ class Status:
         lateness: By source.
         backfills: The newest one of each source.
         beat: What the process at work is doing; None if none is.
+        inbox: What waits there now; None if nothing was ever received.
     """
 
     home: str
@@ -166,6 +169,7 @@ class Status:
     lateness: tuple[Lateness, ...] = ()
     backfills: tuple[Backfill, ...] = ()
     beat: Beat | None = None
+    inbox: Waiting | None = None
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -175,11 +179,22 @@ class Status:
             for lane in self.lanes
             if lane.outcome == "failed"
         ]
-        began = [lane.began_at for lane in self.lanes if lane.began_at]
+        began = [
+            lane.began_at
+            for lane in self.lanes
+            # A run of the inbox's is noted only when something was received.
+            if lane.began_at and lane.source != INBOX
+        ]
         if began and now() - max(began) > _LONGEST_SILENCE:
             troubles.append(
                 f"nothing was read since {max(began):%Y-%m-%d %H:%M}: is the service "
                 "or timer that runs `tallybook run` alive?"
+            )
+        waits = self.inbox.since if self.inbox else None
+        if waits and datetime.now(UTC) - waits > _LONGEST_SILENCE:
+            troubles.append(
+                f"what was received waits to be loaded since {waits:%Y-%m-%d %H:%M}: "
+                "is the service or timer that runs `tallybook run` alive?"
             )
         beat = self.beat
         if beat and beat.failing_since and beat.failures >= _FEW_FAILURES:
@@ -227,6 +242,7 @@ def status(home: Path) -> Status:
             lanes=tuple(_by_now(lane, beat or None) for lane in noted.lanes),
             backfills=_backfills(home),
             beat=beat or None,
+            inbox=waiting(home),
         )
 
 
@@ -255,6 +271,7 @@ def look(home: Path) -> Status:
                 newest=_newest(con, clock),
                 lateness=_lateness(con),
                 backfills=_backfills(home),
+                inbox=waiting(home),
             )
     except duckdb.IOException as error:
         raise CannotRunError(
@@ -403,7 +420,13 @@ def _changed_at(con: duckdb.DuckDBPyConnection) -> datetime | None:
 
 
 def _dead_letters(con: duckdb.DuckDBPyConnection) -> tuple[Count, ...]:
-    return _counts(con, "source || ': ' || reason", "raw.dead_letters")
+    """Those that are not replayed."""
+    return _counts(
+        con,
+        "source || ': ' || reason",
+        "raw.dead_letters as letters anti join raw.requests as replays"
+        " on replays.request_id = 'replay:' || letters.dead_letter_key",
+    )
 
 
 def _unmatched(con: duckdb.DuckDBPyConnection) -> tuple[Count, ...]:

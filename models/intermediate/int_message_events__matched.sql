@@ -20,7 +20,7 @@ emails as (
 
 links as (
 
-    select * from {{ ref('int_message_links') }}
+    select * from {{ message_links(is_touched_id('message_id')) }}
 
 ),
 

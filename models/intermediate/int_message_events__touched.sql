@@ -29,6 +29,11 @@
     'member_id',
     'unmatched_reason',
 ]) -%}
+{%- set asked = 'message_id in (
+            select new_pairs.message_id from new_pairs
+            union all
+            select new_pairs.provider_message_id from new_pairs
+        )' -%}
 
 with
 
@@ -75,12 +80,6 @@ arrived_accounts as (
 
     select load_id from {{ ref('stg_tallybook__source_settings') }}
     where load_id in {{ arrived('fct_message_events') }}
-
-),
-
-links as (
-
-    select * from {{ ref('int_message_links') }}
 
 ),
 
@@ -281,17 +280,7 @@ new_pairs as (
 
 links_of_new_pairs as (
 
-    select
-        message_id,
-        email_id
-
-    from links
-
-    where message_id in (
-            select new_pairs.message_id from new_pairs
-            union all
-            select new_pairs.provider_message_id from new_pairs
-        )
+    select * from {{ message_links(asked) }}
 
 ),
 

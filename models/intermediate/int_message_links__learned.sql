@@ -2,7 +2,18 @@
 
 {# The email that an id stands for, where the application knows only the other
    id of the same message: which two belong together is told by every event that
-   carries both, whenever it comes. SendGrid's opens and clicks have but its own. #}
+   carries both, whenever it comes. SendGrid's opens and clicks have but its own.
+
+   Of pairs that are known already only those are read that the events which are
+   matched now ask for: by either id, each by itself, since an engine skips
+   nothing for the sake of one or the other. #}
+{%- set only_touched = touched_only('fct_message_events') -%}
+{%- set asked = 'true' if not only_touched else 'message_id in (
+            select taught.message_id from taught
+            union all
+            select taught.provider_message_id from taught
+        )' -%}
+
 with
 
 events as (
@@ -20,27 +31,30 @@ loads as (
 
 ),
 
-built as (
+{# An event that lacks one of the two finds nothing further on: asked for here,
+   its JSON would be read once more for each of the questions. #}
+taught as (
 
-    select *
+    {%- for id in ['message_id', 'provider_message_id'] if only_touched %}
+
+    select
+        message_id,
+        provider_message_id
+
     from {{ already_built(
         'fct_message_events', ['message_id', 'provider_message_id']
     ) }}
-    where {{ touched_only('fct_message_events') }}
 
-),
+    where message_id is not null
+        and provider_message_id is not null
+        and {{ is_touched(
+            'fct_message_events', ref('int_message_events__touched'), [id]
+        ) }}
 
-links as (
+    union
+    {%- endfor %}
 
-    select * from {{ ref('int_message_links') }}
-
-),
-
-{# An event that lacks one of the two finds nothing further on: asked for here,
-   its JSON would be read once more for each of the questions. #}
-known as (
-
-    select
+    select distinct
         events.message_id,
         events.provider_message_id
 
@@ -49,38 +63,12 @@ known as (
     inner join loads
         on events.load_id = loads.load_id
 
-    union all
-
-    select
-        message_id,
-        provider_message_id
-
-    from built
-
-    where message_id is not null
-        and provider_message_id is not null
-
 ),
 
-{# What events that are matched now ask for. #}
-taught as (
+links as (
 
-    select distinct
-        message_id,
-        provider_message_id
-
-    from known
-
-    where {{ is_touched(
-        'fct_message_events',
-        ref('int_message_events__touched'),
-        ['provider_message_id'],
-    ) }}
-        or {{ is_touched(
-            'fct_message_events',
-            ref('int_message_events__touched'),
-            ['message_id'],
-        ) }}
+    select *
+    from {{ message_links(asked) }}
 
 ),
 

@@ -19,7 +19,7 @@ BODIES = st.lists(
     st.one_of(
         st.binary(max_size=200),
         st.just(MAGIC * 3),
-        st.just(encode(FORGED, "?", 24)),
+        st.just(b"".join(encode(FORGED, "?", 24))),
     ),
     min_size=1,
     max_size=8,
@@ -114,7 +114,8 @@ def test_of_an_open_segment_the_end_is_not_judged(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.append([record(0, b"whole")])
     (segment,) = tmp_path.glob("*.segment")
-    frame = encode(record(1, b"on its way"), segment.stem, segment.stat().st_size)
+    pieces = encode(record(1, b"on its way"), segment.stem, segment.stat().st_size)
+    frame = b"".join(pieces)
     with segment.open("ab") as file:
         file.write(frame[:20])
         file.flush()
@@ -157,10 +158,29 @@ def test_only_what_was_read_to_its_end_and_is_closed_is_archived(
     assert inbox.segments() == []
     assert inbox.forgettable([name]) == {name}
     assert [one.body for one in inbox.archive.read(name)] == [b"one", b"two"]
+    assert inbox.archive.size(name) == ends[-1]
     now = datetime.now(UTC)
     assert inbox.archive.forget(now) == 0
     assert inbox.archive.forget(now + timedelta(days=31)) == 1
     assert inbox.archive.segments() == []
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"no gzip", b"\x1f\x8b\x08\x00" + b"\xff" * 20]
+)
+def test_a_spoilt_archive_is_an_error_that_names_it(
+    tmp_path: Path, spoilt: bytes
+) -> None:
+    inbox, writer = Inbox(tmp_path), Writer(tmp_path)
+    writer.append([record(0, b"one")])
+    writer.close()
+    [name] = inbox.segments()
+    inbox.retire({name: 1_000_000})
+    [path] = inbox.archive.folder.iterdir()
+    path.write_bytes(spoilt or path.read_bytes()[:-9])
+
+    with pytest.raises(OSError, match=rf"spoilt on disk.*{name}"):
+        list(inbox.archive.read(name))
 
 
 def test_segments_are_rotated_by_size_and_by_age(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 DBT = Path(sys.executable).with_name("dbt")
 
 MAY_IMPORT = {
+    "collector": {"collector", "inbox"},
     "extract": {"extract", "inbox"},
     "inbox": {"inbox"},
     "simulator": {"simulator"},
-    "tallybook": {"tallybook", "extract", "quality"},
+    "tallybook": {"tallybook", "collector", "extract", "quality"},
 }
 """The rooms of DESIGN.md, and whom they may know."""
 

@@ -27,10 +27,11 @@ Find = Callable[[str], list[Finding]]
 def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Find:
     """The findings about one thing, on a machine where nothing is set."""
     for name in list(os.environ):
-        if name.startswith(("SOURCES__", "TALLYBOOK_")):
+        if name.startswith(("SOURCES__", "TALLYBOOK_", "COLLECTOR__")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TALLYBOOK_HOME", str(tmp_path))
     monkeypatch.setattr("extract.settings.ROOT", tmp_path)
+    monkeypatch.setattr("collector.settings.ROOT", tmp_path)
     monkeypatch.setattr("tallybook.doctor.ROOT", tmp_path)
     return lambda what: [finding for finding in examine() if finding.what == what]
 
@@ -50,6 +51,16 @@ def test_a_misspelt_variable_is_found(
     (settings,) = (one for one in find("settings") if one.state == "mind")
 
     assert settings.advice == "Did you mean SOURCES__MAILGUN__API_KEY?"
+
+
+def test_the_door_is_told_open_closed_or_wrong(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [one.state for one in find("door")] == ["good"]
+    monkeypatch.setenv("COLLECTOR__SECRETS", '{"a": "postmark", "b": "sendgrid"}')
+    assert [one.state for one in find("door")] == ["mind", "good"]
+    monkeypatch.setenv("COLLECTOR__SENDGRID_PUBLIC_KEYS", "no key")
+    assert [one.state for one in find("door")] == ["bad"]
 
 
 def test_a_fixed_clock_is_pointed_out(
