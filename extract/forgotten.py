@@ -32,10 +32,18 @@ LIST = "forgotten.json"
 DOMAIN = "@forgotten.invalid"
 """Where the mailbox of a token is: nowhere, by RFC 2606. A domain may name a person."""
 
-_ADDRESS = re.compile(
-    r'[^\s"<>,;:()\[\]\\@]+(?:@|%40)[\w-]+(?:\.[\w-]+)*', re.IGNORECASE
-)
-"""Whatever may be an address, as it stands in a text or, encoded, in a link."""
+_PLAIN_AT = re.compile("@")
+_AT = re.compile("@|%40")
+"""The middle of an address, as it stands in a text or, encoded, in a link."""
+
+_LOCAL = re.compile(r'[^\s"<>,;:()\[\]\\@]+')
+"""What may stand before it; matched backwards."""
+
+_MAILBOX = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+"""What may stand after it."""
+
+_LONGEST = 320
+"""Characters of what stands before; RFC 5321 allows 64."""
 
 _BEFORE = re.compile(r"[^\w.+-]")
 """Ends what stands before an address without a space, as in `?to=ann@example.com`."""
@@ -145,15 +153,15 @@ class Forgotten:
         if not self or not _may_name_someone(text):
             return text
 
-        def other(found: re.Match[str]) -> str:
-            whole = found[0]
-            for begin, address in _addresses(whole):
+        parts, done = [], 0
+        for begin, end in _spans(text):
+            for at, address in _addresses(text[begin:end]):
                 token = self.token(address)
                 if token is not None:
-                    return token if begin is None else whole[:begin] + token
-            return whole
-
-        return _ADDRESS.sub(other, text)
+                    parts += [text[done : begin + at], token]
+                    done = end
+                    break
+        return "".join((*parts, text[done:]))
 
     def instead_of(self, text: str) -> str | None:
         """What a text that holds a forgotten address is replaced by, whole.
@@ -260,20 +268,20 @@ class Forgotten:
 
     def _none_named(self, bodies: Sequence[bytes]) -> bool:
         """Whether no JSON document of some names anybody; asked of whole pages."""
-        strings = set(b'"'.join(bodies).split(b'"'))
-        told = [
-            _unescaped(string.decode("utf-8", "replace"))
-            for string in strings
-            if b"@" in string or b"%40" in string or b"\\u0040" in string
-        ]
-        return self._unknown("\n".join(told))
+        text = b'"'.join(bodies).decode("utf-8", "replace")
+        return self._unknown(_unescaped(text))
 
     def _unknown(self, text: str) -> bool:
         """Whether nobody whom a text names was forgotten."""
+        # Strings of JSON come again and again; each is looked at once.
+        strings = {string for string in text.split('"') if "@" in string}
+        if "%40" in text:
+            strings |= {string for string in text.split('"') if "%40" in string}
         named = {
             address
-            for found in set(_ADDRESS.findall(text))
-            for _, address in _addresses(found)
+            for string in strings
+            for begin, end in _spans(string)
+            for _, address in _addresses(string[begin:end])
         }
         hashed = (self._digest("address", recipient_key(each)) for each in named)
         return self.people.isdisjoint(hashed)
@@ -292,7 +300,7 @@ class Forgotten:
 
 def is_address(text: str) -> bool:
     """Whether a text is an address that can be found in others."""
-    return "%" not in text and _ADDRESS.fullmatch(text) is not None
+    return "%" not in text and list(_spans(text)) == [(0, len(text))]
 
 
 def recipient_key(address: str) -> str:
@@ -314,17 +322,28 @@ def _is_token(address: str | None) -> bool:
     return address is not None and address.endswith(DOMAIN)
 
 
-def _addresses(found: str) -> Iterator[tuple[int | None, str]]:
-    """The addresses that a match of `_ADDRESS` may be.
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where in a text something stands that may be an address."""
+    middles = _AT if "%40" in text else _PLAIN_AT
+    for middle in middles.finditer(text):
+        at = middle.start()
+        before = _LOCAL.match(text[max(at - _LONGEST, 0) : at][::-1])
+        after = _MAILBOX.match(text, middle.end())
+        if before and after:
+            yield at - before.end(), after.end()
+
+
+def _addresses(found: str) -> Iterator[tuple[int, str]]:
+    """The addresses that such a piece of text may be.
 
     Yields:
-        Where it begins in the match, None if it is encoded there; and the address.
+        Where it begins in the piece, as far as that can be told; and the address.
     """
     plain = unquote(found) if "%" in found else found
     local = plain.rpartition("@")[0]
     for begin in (0, *(before.end() for before in _BEFORE.finditer(local))):
         if begin < len(local):
-            yield begin if plain == found else None, plain[begin:]
+            yield begin if plain == found else 0, plain[begin:]
 
 
 def _unescaped(text: str) -> str:

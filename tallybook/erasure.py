@@ -212,7 +212,8 @@ class Erasure:
             after = self._without(table, before)
             both = zip(before.to_pylist(), after.to_pylist(), strict=True)
             differs = [at for at, (one, other) in enumerate(both) if one != other]
-            self._con.register("changed", after.take(differs))
+            taken = after.take(pa.array(differs, pa.int64()))
+            self._con.register("changed", taken)
             self._con.execute("insert into erased by name from changed")
             self._con.unregister("changed")
             count += len(differs)

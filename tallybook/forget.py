@@ -12,7 +12,7 @@ still written to, or not read yet, is waited for; so is a build that passes its 
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -147,6 +147,7 @@ class Forgetting:
         """Looks what is asked for."""
         self._home = home
         self.requests = requests(home)
+        self._keys = tuple(recipient_key(each.address) for each in self.requests)
         self._report = Report()
         self._members: frozenset[str] = frozenset()
         self._forgotten = Forgotten()
@@ -176,8 +177,7 @@ class Forgetting:
         """
         from extract.pipeline import LoadError, WarehouseBusyError, settle  # noqa: PLC0415 - dlt takes seconds
 
-        addresses = [request.address for request in self.requests]
-        self._forgotten = Forgotten.of(self._home).and_(addresses)
+        self._forgotten = Forgotten.of(self._home).and_(self._keys)
         # First of all: whoever loads from now on, after a kill, too, loads erased rows.
         self._forgotten.write(self._home)
         if self.must_erase:
@@ -185,7 +185,7 @@ class Forgetting:
                 settle()
             except (LoadError, WarehouseBusyError) as error:
                 raise CannotRunError(str(error)) from error
-            with closing(Erasure(self._home, self._forgotten, addresses)) as erasure:
+            with closing(Erasure(self._home, self._forgotten, self._keys)) as erasure:
                 self._members = erasure.members
                 self._forgotten = erasure.forgotten
                 self._forgotten.write(self._home)
@@ -195,7 +195,7 @@ class Forgetting:
                 made_again=erased.made_again,
                 other_addresses=erased.other_addresses,
             )
-        tokens = (self._forgotten.token(recipient_key(each)) for each in addresses)
+        tokens = map(self._forgotten.token, self._keys)
         self._report = replace(
             self._report, tokens=tuple(sorted({token for token in tokens if token}))
         )
@@ -251,36 +251,33 @@ class Forgetting:
         """Removes what a run writes anew, where it names someone."""
         shutil.rmtree(self._home / "dlt.gone", ignore_errors=True)
         for folder in OURS:
-            for path in files_naming(
-                self._home / folder, self._forgotten, self._members
-            ):
+            for path in self._files(self._home / folder):
                 path.unlink()
                 yield str(path.relative_to(self._home))
 
     def _traces(self, waits: list[str]) -> Iterable[str]:
         """Where they are named still, but for what is waited for."""
-        keys = tuple(recipient_key(request.address) for request in self.requests)
         awaited = {each.partition(":")[0] for each in waits}
         if f"published/{NAME}" in awaited:
             awaited |= {
                 str(path.relative_to(self._home))
                 for path in (self._home / "published").glob(".analytics-*")
             }
-        found = {
-            str(path.relative_to(self._home))
-            for path in files_naming(self._home, self._forgotten, self._members)
-        }
+        found = {str(path.relative_to(self._home)) for path in self._files(self._home)}
         for file in {"warehouse.duckdb", f"published/{NAME}"} - awaited:
-            if (self._home / file).exists() and self._has_naming_rows(file, keys):
+            if (self._home / file).exists() and self._has_naming_rows(file):
                 found.add(file)
         return sorted(found - awaited)
 
-    def _has_naming_rows(self, file: str, keys: tuple[str, ...]) -> bool:
+    def _has_naming_rows(self, file: str) -> bool:
         path = str(self._home / file).replace("'", "''")
         with duckdb.connect() as con:
             con.execute(f"attach '{path}' as searched (read_only)")
-            search = Search(con, "searched", self._forgotten, keys, self._members)
+            search = Search(con, "searched", self._forgotten, self._keys, self._members)
             return any(map(search.names_someone, search.tables()))
+
+    def _files(self, folder: Path) -> Iterator[Path]:
+        return files_naming(folder, self._forgotten, self._keys, self._members)
 
     def _note(self, report: Report, *, is_published: bool) -> None:
         """Writes the report, and what is left of the requests."""

@@ -78,7 +78,7 @@ class Search:
     members: frozenset[str] = frozenset()
 
     def tables(self) -> list[Table]:
-        """All tables, those of raw first."""
+        """All tables."""
         found = self.con.execute(
             """
             select
@@ -94,7 +94,7 @@ class Search:
                 and tables.database_name = columns.database_name
             where tables.database_name = ?
             group by all
-            order by tables.schema_name <> 'raw', tables.schema_name, tables.table_name
+            order by tables.schema_name, tables.table_name
             """,
             [self.database],
         ).fetchall()
@@ -145,17 +145,14 @@ class Search:
         )
 
     def _forms(self) -> dict[str, str]:
-        """How an address may stand in a text: as it is, or encoded in a link."""
-        forms = {
-            form.lower()
-            for key in self.keys
-            for form in (key, key.replace("@", "%40"), quote(key, safe=""))
-        }
-        return {f"form_{at}": form for at, form in enumerate(sorted(forms))}
+        return {f"form_{at}": form for at, form in enumerate(forms_of(self.keys))}
 
 
 def files_naming(
-    folder: Path, forgotten: Forgotten, members: Iterable[str] = ()
+    folder: Path,
+    forgotten: Forgotten,
+    keys: Iterable[str],
+    members: Iterable[str] = (),
 ) -> Iterator[Path]:
     """Files whose bytes name someone, those of DuckDB among them.
 
@@ -163,13 +160,15 @@ def files_naming(
     may (`Search`); but rows that were deleted are in the bytes alone.
 
     Args:
-        folder: The state folder. Its list of people that were forgotten and requests
-            to forget are left out.
+        folder: Where to look. The list of people that were forgotten and requests to
+            forget are left out.
         forgotten: Who is looked for.
+        keys: Their addresses, as recipients' keys.
         members: Ids in the application that are looked for, too, where they are long
             enough to be no number of anything else.
     """
-    ids = [member.encode() for member in members if len(member) >= 8]
+    named = [form.encode() for form in forms_of(keys)]
+    ids = [member.encode().lower() for member in members if len(member) >= 8]
     for path in sorted(folder.rglob("*")):
         if (
             path.is_symlink()
@@ -179,13 +178,28 @@ def files_naming(
         ):
             continue
         try:
-            if _names_someone(path, forgotten, ids):
+            if any(
+                _is_named_in(data, named, forgotten) or any(one in data for one in ids)
+                for data in _chunks(path)
+            ):
                 yield path
         except FileNotFoundError:
             continue  # somebody else's, and gone by now
 
 
-def _names_someone(path: Path, forgotten: Forgotten, ids: list[bytes]) -> bool:
+def forms_of(keys: Iterable[str]) -> list[str]:
+    """How addresses may stand in a text: as they are, or encoded in a link."""
+    return sorted(
+        {
+            form.lower()
+            for key in keys
+            for form in (key, key.replace("@", "%40"), quote(key, safe=""))
+        }
+    )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """A file's bytes in lower case, unpacked, each chunk with the end of the last."""
     opened = gzip.open if path.suffix == ".gz" else open
     rest = b""
     with opened(path, "rb") as file:
@@ -193,13 +207,23 @@ def _names_someone(path: Path, forgotten: Forgotten, ids: list[bytes]) -> bool:
             try:
                 chunk = file.read(_CHUNK)
             except (OSError, EOFError, zlib.error):
-                return False  # no archive of ours
+                return  # no archive of ours
             if not chunk:
-                return False
-            data = rest + chunk
-            if any(one in data for one in ids) or forgotten.is_named_in(data):
+                return
+            yield rest + chunk.lower()
+            rest = chunk[-_LONGEST:].lower()
+
+
+def _is_named_in(data: bytes, named: Iterable[bytes], forgotten: Forgotten) -> bool:
+    """Whether some bytes hold an address, and not a longer one that ends in it."""
+    for form in named:
+        at = data.find(form)
+        while at >= 0:
+            around = data[max(at - _LONGEST, 0) : at + len(form) + _LONGEST]
+            if forgotten.is_named_in(around):
                 return True
-            rest = data[-_LONGEST:]
+            at = data.find(form, at + 1)
+    return False
 
 
 def quoted(name: str) -> str:
