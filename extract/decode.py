@@ -39,20 +39,31 @@ LONGEST_ID = 1_000
 LONGEST_NAME = 200
 """Characters of an event's name."""
 
+LONGEST_INSTANT = 100
+"""Characters of an ISO 8601 instant."""
+
 DEEPEST = 254
 """Levels of nesting in one event; honest ones have about five. It is what orjson
 writes, so that the quick way proves it for free."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _BEYOND = 10**30
 """Microseconds that are out of every range: numbers too great to be computed with."""
 
 _TO_MICROSECONDS = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},]', re.DOTALL)
+_TOKEN = re.compile(
+    # A string that nothing ends reaches to the end: else each of its quotes would be
+    # tried as the beginning of another one, in the square of its length.
+    rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[][{},]',
+    re.DOTALL,
+)
+_FINER_INSTANT = re.compile(r"(.*:\d\d)(\.\d{7,})(\D.*)", re.ASCII)
+"""With more digits than `datetime` has, which would cut them off."""
+
 _KEY = re.compile(rb'"((?:[^"\\]|\\.)*)"\s*:\s*', re.DOTALL)
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole pair
@@ -142,6 +153,9 @@ class Shape:
         timestamp: Epoch seconds, a number or text.
         severity: Text, optional; only counted by.
         is_iso: Whether the timestamp is an ISO 8601 instant instead.
+        other_timestamps: What some events call it.
+        may_lack_id: Whether an event without an id is known by what it says.
+        has_numbers_for_ids: Whether an id that is a number is nothing odd.
     """
 
     event_id: str
@@ -149,6 +163,9 @@ class Shape:
     timestamp: str
     severity: str
     is_iso: bool = False
+    other_timestamps: tuple[str, ...] = ()
+    may_lack_id: bool = False
+    has_numbers_for_ids: bool = False
 
 
 class _Paging(msgspec.Struct, frozen=True):
@@ -174,18 +191,18 @@ def outline(page: bytes, paging: Literal["paging", "pagination"] = "paging") -> 
     Raises:
         NotAPageError: It is no object with a list of items.
     """
-    page = page.removeprefix(_BYTE_ORDER_MARK)
+    page = page.removeprefix(BYTE_ORDER_MARK)
     try:
         cut = _CUT.decode(page)
     except (msgspec.MsgspecError, RecursionError):
-        members = _members(page)
+        members = members_of(page)
         if not members.get("items", b"").startswith(b"["):
             raise NotAPageError("it has no list of items") from None
         try:
             leads = msgspec.json.decode(members.get(paging, b"{}"), type=_Paging)
         except msgspec.MsgspecError as error:
             raise NotAPageError("its paging is not understood") from error
-        return Outline(page, list(_children(members["items"])), leads.next, False)
+        return Outline(page, list(children(members["items"])), leads.next, False)
     leads = cut.paging if paging == "paging" else cut.pagination
     return Outline(page, cut.items, leads.next, True)
 
@@ -268,9 +285,9 @@ def judge(
         oddities: list[str] = []
         try:
             whole, fields = _readable(body, oddities)
-            event_id = _event_id(fields.get(shape.event_id), oddities)
+            event_id = _event_id(whole, fields, shape, oddities)
             name = _event_name(fields.get(shape.event_name), oddities)
-            at = _occurred_at(fields.get(shape.timestamp), latest, shape.is_iso)
+            at = _occurred_at(_timestamp(fields, shape), latest, shape.is_iso)
         except _UnusableError as error:
             dead.append(DeadLetter(position, error.reason, as_text(body)))
             continue
@@ -317,6 +334,27 @@ def dead_letter_key(source: str, domain: str, letter: DeadLetter) -> str:
 def as_text(body: bytes) -> str:
     """Any bytes as text that every engine stores: valid UTF-8 without NUL."""
     return body.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def canonical(body: bytes) -> bytes:
+    """The one way to write a JSON value: keys sorted, no blanks, numbers as they are.
+
+    Args:
+        body: Valid JSON that names no key twice.
+    """
+    if body.startswith(b"{"):
+        members = msgspec.json.decode(body, type=dict[str, Raw])
+        written = (
+            msgspec.json.encode(key) + b":" + canonical(bytes(members[key]))
+            for key in sorted(members)
+        )
+        return b"{" + b",".join(written) + b"}"
+    if body.startswith(b"["):
+        elements = msgspec.json.decode(body, type=list[Raw])
+        return b"[" + b",".join(canonical(bytes(one)) for one in elements) + b"]"
+    if body.startswith(b'"'):
+        return msgspec.json.encode(msgspec.json.decode(body, type=str))
+    return body
 
 
 class _UnusableError(Exception):
@@ -371,10 +409,15 @@ def _instant(timestamp: object) -> int:
     """
     if type(timestamp) is not str:
         raise TypeError("no text")
-    at = datetime.fromisoformat(timestamp.strip())
+    if len(timestamp) > LONGEST_INSTANT:
+        raise ValueError("too long")
+    text, fraction = timestamp.strip(), 0
+    if finer := _FINER_INSTANT.fullmatch(text):
+        text, fraction = finer[1] + finer[3], microseconds(finer[2])
+    at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("no offset")
-    return (at - _EPOCH) // timedelta(microseconds=1)
+    return (at - _EPOCH) // timedelta(microseconds=1) + fraction
 
 
 def _may_name_a_key_twice(items: Sequence[Any], bodies: Sequence[bytes]) -> bool:
@@ -439,15 +482,20 @@ def _readable(body: bytes, oddities: list[str]) -> tuple[bytes, dict[str, Raw]]:
     return whole, msgspec.json.decode(whole, type=dict[str, Raw])
 
 
-def _event_id(raw: Raw | None, oddities: list[str]) -> str:
-    text = bytes(raw or b"null")
+def _event_id(
+    whole: bytes, fields: dict[str, Raw], shape: Shape, oddities: list[str]
+) -> str:
+    text = bytes(fields.get(shape.event_id) or b"null")
     if text in (b"null", b'""'):
+        if shape.may_lack_id:
+            return hashlib.sha256(canonical(whole)).hexdigest()
         raise _UnusableError("missing_id")
     if text[:1] in (b"{", b"[") or text in (b"true", b"false"):
         raise _UnusableError("event_id_not_text")
     if text.startswith(b'"'):
         return _clean(text, LONGEST_ID, oddities)
-    oddities.append("an id that is a number")
+    if not shape.has_numbers_for_ids:
+        oddities.append("an id that is a number")
     return _short(text.decode(), LONGEST_ID)
 
 
@@ -458,6 +506,11 @@ def _event_name(raw: Raw | None, oddities: list[str]) -> str:
     if not text.startswith(b'"'):
         raise _UnusableError("event_type_not_text")
     return _clean(text, LONGEST_NAME, oddities)
+
+
+def _timestamp(fields: dict[str, Raw], shape: Shape) -> Raw | None:
+    names = (shape.timestamp, *shape.other_timestamps)
+    return next((fields[name] for name in names if name in fields), None)
 
 
 def _occurred_at(raw: Raw | None, latest: int, is_iso: bool) -> int:
@@ -535,7 +588,7 @@ def _depth(body: bytes) -> int:
     return deepest
 
 
-def _children(text: bytes) -> Iterator[bytes]:
+def children(text: bytes) -> Iterator[bytes]:
     """The elements of an array or the members of an object, as they stand.
 
     Only brackets, commas and strings are looked at, so that an element which no
@@ -563,13 +616,17 @@ def _children(text: bytes) -> Iterator[bytes]:
     raise NotAPageError("it is no JSON, or ends in the middle")
 
 
-def _members(page: bytes) -> dict[str, bytes]:
-    """The members of an object, as they stand; of a key's several, the last."""
+def members_of(page: bytes) -> dict[str, bytes]:
+    """The members of an object, as they stand; of a key's several, the last.
+
+    Raises:
+        NotAPageError: It is no object, or ends in the middle.
+    """
     page = page.strip()
     if not page.startswith(b"{"):
         raise NotAPageError("it is no object")
     members: dict[str, bytes] = {}
-    for member in _children(page):
+    for member in children(page):
         key = _KEY.match(member)
         if not key:
             raise NotAPageError("it is no JSON")

@@ -181,7 +181,13 @@ class Forgotten:
             text = text.decode("utf-8", "replace")
         return not self._unknown(_unescaped(text))
 
-    def page(self, source: str, page: Page, variables: Sequence[str]) -> None:
+    def page(
+        self,
+        source: str,
+        page: Page,
+        variables: Sequence[str],
+        keys: list[str] | None = None,
+    ) -> None:
         """Takes forgotten people out of a page's events.
 
         Args:
@@ -189,6 +195,7 @@ class Forgotten:
             page: The page; changed in place. Its dead letters stay: what they hold is
                 their identity. Their rows go through `letters`.
             variables: Names under which the application's email id may stand.
+            keys: Of its events, if there are any yet; changed in place.
         """
         events = page.events
         if not self or self._none_named(events.bodies):
@@ -198,6 +205,8 @@ class Forgotten:
                 continue
             events.bodies[at] = erase_event(source, body, self, variables)
             events.ids[at] = self.scrub(events.ids[at])
+            if keys:
+                keys[at] = self.scrub(keys[at])
 
     def letters(self, rows: pa.Table) -> pa.Table:
         """Empties the bodies of dead letters that name someone.

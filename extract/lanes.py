@@ -31,6 +31,7 @@ from extract.lateness import Lateness
 from extract.prefetch import Prefetch
 from extract.repeats import held_dead_letters, held_events
 from extract.tables import DEAD_LETTERS, LANE_RUNS, MAILGUN_EVENTS, REQUESTS, Table
+from extract.tally import Kinds, Tally
 from extract.windows import SECOND, Errand, LaneName, Reach, caught_up, stopped_at
 
 T = TypeVar("T")
@@ -58,37 +59,19 @@ LONGEST_PART = 60.0
 MOST_PAGES = 100_000
 """Pages of one run, 30 million events; the next run goes on from there."""
 
-_COUNTED = frozenset({"delivered", "opened", "unsubscribed", "complained"})
-_KNOWN = frozenset({"accepted", "rejected", "clicked", "stored"})
-
-
-@dataclass
-class Tally:
-    """What one run of a lane counted; events are those that are new in raw."""
-
-    events: int = 0
-    delivered: int = 0
-    opened: int = 0
-    temporary_failures: int = 0
-    permanent_failures: int = 0
-    unsubscribed: int = 0
-    complained: int = 0
-    unhandled: int = 0
-    repeats: int = 0
-    dead: int = 0
-
-    def add(self, name: str, severity: str | None, count: int) -> None:
-        """Counts new events of one name; a failure without severity is temporary."""
-        self.events += count
-        if name == "failed":
-            if severity == "permanent":
-                self.permanent_failures += count
-            else:
-                self.temporary_failures += count
-        elif name in _COUNTED:
-            setattr(self, name, getattr(self, name) + count)
-        elif name not in _KNOWN:
-            self.unhandled += count
+KINDS: Kinds = {
+    "accepted": None,
+    "rejected": None,
+    "delivered": "delivered",
+    "failed": "temporary_failures",  # what has no severity is temporary
+    "failed/permanent": "permanent_failures",
+    "opened": "opened",
+    "clicked": None,
+    "unsubscribed": "unsubscribed",
+    "complained": "complained",
+    "stored": None,
+}
+"""As what Mailgun's events are counted."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +150,7 @@ class _Rows:
             "lane": pa.repeat(lane, count),
             "request_id": pa.concat_arrays(self.request_id),
             "position": pa.array(self.position, pa.int64()),
-            "payload": _texts(self.payload),
+            "payload": texts(self.payload),
         }
         schema = MAILGUN_EVENTS.schema
         return pa.table([columns[name] for name in schema.names], schema=schema)
@@ -227,12 +210,7 @@ class Lane:
         self.outcome: Ended | None = None
         self.message = ""
         self._began_at = clock()
-        # Ids of runs and requests sort in the order in which they were made.
-        began, rest = divmod(self._began_at, SECOND)
-        self._run_id = (
-            f"{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%S}.{rest:06}"
-            f"-{secrets.token_hex(4)}"
-        )
+        self._run_id = new_run_id(self._began_at)
         self._budget = errand.budget
         self._now = now
         self._warehouse = warehouse
@@ -369,7 +347,7 @@ class Lane:
         self._requests += 1
         request_id = f"{self._run_id}-{self._requests:06}"
         events, keys = fetched.page.events, fetched.keys
-        new = _new(keys, held, part.seen)
+        new = take_new(keys, held, part.seen)
         letters: dict[str, DeadLetter] = {}
         for letter in fetched.page.dead:
             key = dead_letter_key(self.source, self.domain, letter)
@@ -411,7 +389,7 @@ class Lane:
         if len(new) < len(kinds):
             kinds = [kinds[i] for i in new]
         for (name, severity), count in Counter(kinds).items():
-            self.tally.add(name, severity, count)
+            self.tally.add(KINDS, name, severity, count)
         if self._lateness is not None:
             self._lateness.found((events.occurred_at[i] for i in new), self._now)
         rows.add(fetched, new, request_id)
@@ -439,7 +417,20 @@ class Lane:
             yield f"kept {count} with {oddity}"
 
 
-def _texts(bodies: Sequence[bytes]) -> pa.Array:
+def new_run_id(began_at: int) -> str:
+    """A run's name; those of runs and requests sort in the order of their making.
+
+    Args:
+        began_at: Microseconds since the epoch.
+    """
+    began, rest = divmod(began_at, SECOND)
+    return (
+        f"{datetime.fromtimestamp(began, UTC):%Y%m%dT%H%M%S}.{rest:06}"
+        f"-{secrets.token_hex(4)}"
+    )
+
+
+def texts(bodies: Sequence[bytes]) -> pa.Array:
     """Bodies known to be UTF-8 as text, joined at once instead of one by one."""
     ends = array("i", accumulate(map(len, bodies), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(bodies))]
@@ -451,7 +442,7 @@ def clock() -> int:
     return time_ns() // 1_000
 
 
-def _new(keys: Sequence[str], held: set[str], seen: set[str]) -> Sequence[int]:
+def take_new(keys: Sequence[str], held: set[str], seen: set[str]) -> Sequence[int]:
     """Which of a page's events are not there yet; notes them as seen."""
     different = set(keys)
     if (

@@ -10,7 +10,6 @@ Logs API, which is to replace this one, is asked in `mailgun_logs`.
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -21,6 +20,7 @@ from dlt.extract.items import DataItemWithMeta
 
 from extract import mailgun_logs
 from extract.decode import Outline, Page, PageReader, Shape, outline
+from extract.event_keys import EventKeys
 from extract.forgotten import Forgotten
 from extract.http import Client, Patience, ProviderError
 from extract.lanes import Fetched, clock
@@ -29,7 +29,7 @@ from extract.prefetch import Prefetch
 from extract.rounds import Round
 from extract.stands import Stands
 from extract.tables import DEAD_LETTERS, SOURCE_SETTINGS, TABLES
-from extract.windows import DAY, PAGE, SECOND, Window
+from extract.windows import PAGE, SECOND, Window
 
 SHAPE = Shape("id", "event", "timestamp", "severity")
 
@@ -135,13 +135,14 @@ def pages(
         ProviderError: The host refuses, can't be reached, or goes in circles.
     """
     reader = PageReader(SHAPE if api == "events" else mailgun_logs.SHAPE)
-    key = EventKeys(domain)
+    key = EventKeys(f"{SOURCE}:{domain}")
     answers = (_answers if api == "events" else _logs)(client, domain, window)
     with Prefetch(answers, lambda answer: len(answer.outline.page), AHEAD) as fetched:
         for received_at, outlined in fetched:
             page = reader.read(outlined, latest)
             erase(page)
-            yield Fetched(received_at, len(outlined.page), page, key.of(page))
+            keys = key.of(page.events.ids, page.events.occurred_at)
+            yield Fetched(received_at, len(outlined.page), page, keys)
 
 
 class _Answer(NamedTuple):
@@ -188,30 +189,6 @@ def _answers(client: Client, domain: str, window: Window) -> Iterator[_Answer]:
             )
         visited.add(address)
         answer = client.get(address, understand)
-
-
-class EventKeys:
-    """Makes event keys: an id of Mailgun's is unique within a UTC day only.
-
-    Args:
-        domain: In lower case.
-    """
-
-    def __init__(self, domain: str) -> None:
-        """Knows no day yet."""
-        self._domain = domain
-        self._prefixes: dict[int, str] = {}
-
-    def of(self, page: Page) -> list[str]:
-        """The keys of a page's events, in their order."""
-        days = [at // DAY for at in page.events.occurred_at]
-        for day in set(days).difference(self._prefixes):
-            date = datetime.fromtimestamp(day * DAY // SECOND, UTC).date()
-            self._prefixes[day] = f"{SOURCE}:{self._domain}:{date.isoformat()}:"
-        return [
-            self._prefixes[day] + event_id
-            for day, event_id in zip(days, page.events.ids, strict=True)
-        ]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Reads the configured sources in turn, and loads them with one dlt pipeline.
 
-    packages of a run that was killed ──▶ app ──▶ mailgun ──▶ time_zones ──▶ raw
-                                           ╰── each in packages, each once ──╯
+    packages of a run that was killed ──▶ app ──▶ mailgun ──▶ inbox ──▶ time_zones
+                                           ╰───── each in packages, each once ──▶ raw
 
 What a run did is told by its outcomes; one source's or domain's failure does not stop
 the others. Only settings that make no sense do, and a warehouse that can't be opened.
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Literal
 
 import dlt
@@ -23,10 +24,12 @@ from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from extract import app_tables, mailgun, windows
+from extract import app_tables, inbox, mailgun, replays, windows
 from extract.app import app
 from extract.app_locations import Period
 from extract.app_sweep import Swept, app_sweep
+from extract.arrivals import LANE, Arrivals
+from extract.arrivals import SOURCE as INBOX
 from extract.backfills import Desk
 from extract.destination import once_only_duckdb
 from extract.forgotten import Forgotten
@@ -38,11 +41,14 @@ from extract.mailgun_settings import (
     NotConfiguredError,
     mailgun_settings,
 )
+from extract.replay_requests import ReplayRequests
+from extract.replays import Replay, Wanted
 from extract.rounds import Memory, Reading, Round, Rules
-from extract.settings import setting, text, variable
+from extract.settings import number, setting, text, variable
 from extract.tables import SOURCE_SETTINGS
 from extract.time_zones import time_zones
 from extract.warehouse import WarehouseBusyError, open_warehouse
+from inbox import Inbox
 
 __all__ = [
     "LoadError",
@@ -53,14 +59,16 @@ __all__ = [
     "Progress",
     "SettingsError",
     "Swept",
+    "Wanted",
     "WarehouseBusyError",
     "check_mailgun",
     "extract",
+    "replay",
     "settle",
     "sweep",
 ]
 
-SOURCES = ("app", "mailgun", "time_zones")
+SOURCES = ("app", "mailgun", "inbox", "time_zones")
 """In the order in which they are read: what was sent is known before its events are,
 and days are made for what is there."""
 
@@ -208,7 +216,12 @@ def extract(
             f"there is no source {unknown[0]}: the sources are {', '.join(SOURCES)}"
         )
     now()  # a wrong clock is told before anything is opened
-    readers = {"app": _app, "mailgun": _mailgun, "time_zones": _time_zones}
+    readers = {
+        "app": _app,
+        "mailgun": _mailgun,
+        "inbox": lambda run: chain(_inbox(run), _replays(run)),
+        "time_zones": _time_zones,
+    }
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
         run = _Run(
             pipeline,
@@ -294,6 +307,22 @@ def settle() -> None:
     shutil.rmtree(gone)
 
 
+def replay(wanted: Wanted) -> Outcome:
+    """Judges dead letters again, and loads what comes out.
+
+    Args:
+        wanted: Which ones.
+
+    Raises:
+        WarehouseBusyError: Another process has the warehouse open.
+        LoadError: The warehouse does not take what was found.
+    """
+    with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
+        run = _Run(pipeline, warehouse, Forgotten.of(home()))
+        _load_extracted(pipeline)  # of a run that was killed
+        return _replay(run, wanted)
+
+
 def check_mailgun() -> list[mailgun.Check]:
     """Reaches the provider for each domain, with one small request.
 
@@ -347,8 +376,7 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
     except NotConfiguredError as error:
         yield Outcome("mailgun", outcome="skipped", message=str(error))
         return
-    at = _microseconds(now())
-    plausible = max(at, clock()) + windows.DAY
+    at, plausible = _microseconds(now()), _latest()
     hosts = {domain.name: domain.base_url for domain in settings.domains}
     with ExitStack() as stack:
         clients = {
@@ -434,6 +462,100 @@ def _progress(lane: Lane) -> Progress:
         _instant(lane.window.begin),
         _instant(lane.window.end),
         lane.name,
+    )
+
+
+def _inbox(run: _Run) -> Iterator[Outcome]:
+    kept = timedelta(days=number(INBOX, "keep_days", 1) or inbox.KEEP_DAYS)
+    segments = Inbox(home() / "inbox")
+    if not segments.folder.is_dir():
+        message = "inbox is skipped: nothing was ever received (`tallybook serve`)"
+        yield Outcome(INBOX, outcome="skipped", message=message)
+        return
+    current = Arrivals(
+        inbox=segments,
+        places=inbox.places(run.pipeline.state),
+        warehouse=run.warehouse,
+        latest=_latest(),
+        seconds=run.seconds,
+        on_group=lambda reading: run.on_progress(_received(reading)),
+        is_ending=run.is_ending,
+        forgotten=run.forgotten,
+    )
+    ended, message = "ok", ""
+    try:
+        while current.has_more():
+            run.load(inbox.inbox(current, run.forgotten))
+            current.loaded()
+        current.loaded()  # what a run that was killed has left
+        segments.archive.forget(datetime.now(UTC), kept)
+    except PipelineStepFailed as error:
+        ended = "failed"
+        message = f"{_cause(error)}; what is not loaded is read again next time"
+    except OSError as error:
+        ended = "failed"
+        message = (
+            f"{error.filename or segments.folder}: {error.strerror}; what was read is "
+            "loaded, and its segments are archived when there is room"
+        )
+    tally, window = current.tally, current.window
+    yield Outcome(
+        INBOX,
+        lane=LANE if window or current.message else "",
+        window_begin=_instant(window[0]) if window else None,
+        window_end=_instant(window[1]) if window else None,
+        cursor=_instant(window[1]) if window else None,
+        events=current.read,
+        loaded=tally.events,
+        repeated=tally.repeats,
+        dead=tally.dead,
+        outcome="failed" if ended == "failed" else current.outcome or "ok",
+        message="; ".join(filter(None, (message, current.message))),
+    )
+
+
+def _replays(run: _Run) -> Iterator[Outcome]:
+    """What was asked for while this process, or another one, was at work."""
+    requests = ReplayRequests(home())
+    for path, wanted in requests.waiting().items():
+        if run.is_ending():
+            return
+        yield _replay(run, wanted)
+        requests.done(path)
+
+
+def _replay(run: _Run, wanted: Wanted) -> Outcome:
+    segments = Inbox(home() / "inbox")
+    current = Replay(wanted, run.warehouse, segments, _latest(), run.forgotten)
+    while current.has_more():
+        run.load(inbox.inbox(current, run.forgotten))
+    tally = current.tally
+    return Outcome(
+        INBOX,
+        lane=replays.LANE,
+        events=tally.events + tally.repeats + tally.dead,
+        loaded=tally.events,
+        repeated=tally.repeats,
+        dead=tally.dead,
+        message=f"of {current.read} dead letters {current.mended} are none any more",
+    )
+
+
+def _latest() -> int:
+    """Greatest plausible instant of an event."""
+    return max(_microseconds(now()), clock()) + windows.DAY
+
+
+def _received(reading: Arrivals) -> Progress:
+    first, last = reading.window or (None, None)
+    return Progress(
+        INBOX,
+        None,
+        reading.read,
+        None if last is None else _instant(last),
+        None if first is None else _instant(first),
+        datetime.now(UTC),
+        LANE,
     )
 
 

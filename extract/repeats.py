@@ -9,11 +9,15 @@ not prune: its keys are spread over the whole range of text.
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract.windows import DAY
+
+MOST_STRETCHES = 12
+"""Queries for one question."""
 
 
 def held_events(
@@ -42,6 +46,30 @@ def held_events(
     return held
 
 
+def held_requests(
+    warehouse: duckdb.DuckDBPyConnection,
+    request_ids: Sequence[str],
+    received_at: Iterable[int],
+) -> set[str]:
+    """Which of these received requests `raw` holds.
+
+    Args:
+        warehouse: Connection to the warehouse.
+        request_ids: Their ids.
+        received_at: Their instants of receipt, microseconds since the epoch.
+    """
+    held: set[str] = set()
+    for first, last in _stretches({at // DAY for at in received_at}):
+        held |= _held(
+            warehouse,
+            "select request_id as key from raw.requests"  # noqa: S608 - literals of ours
+            f" where received_at >= {_literal(first)}"
+            f" and received_at < {_literal(last + 1)}",
+            request_ids,
+        )
+    return held
+
+
 def held_dead_letters(
     warehouse: duckdb.DuckDBPyConnection, keys: Sequence[str]
 ) -> set[str]:
@@ -65,13 +93,21 @@ def _held(
 
 
 def _stretches(days: set[int]) -> list[tuple[int, int]]:
-    """Days as runs of consecutive ones: ORed ranges would prune nothing."""
+    """Days as runs of consecutive ones: ORed ranges would prune nothing.
+
+    Few runs: what someone sends with days from all over history costs a longer look,
+    not a thousand short ones.
+    """
     stretches: list[tuple[int, int]] = []
     for day in sorted(days):
         if stretches and stretches[-1][1] >= day - 1:
             stretches[-1] = (stretches[-1][0], day)
         else:
             stretches.append((day, day))
+    while len(stretches) > MOST_STRETCHES:
+        gaps = [after[0] - before[1] for before, after in pairwise(stretches)]
+        at = gaps.index(min(gaps))
+        stretches[at : at + 2] = [(stretches[at][0], stretches[at + 1][1])]
     return stretches
 
 

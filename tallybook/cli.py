@@ -290,21 +290,22 @@ def schedule(
     """
     with _speaking(as_json) as say:
         from tallybook.backfill import schedule as ask_for
+        from tallybook.backfill import told
 
         asked = ask_for(source, since, until)
         say.backfill(asked)
-    _answer(as_json, Exit.GOOD, backfill=asked)
+    _answer(as_json, Exit.GOOD, backfill=told(asked))
 
 
 @backfill.command("status")
 def backfill_status(source: Source, as_json: AsJson = False) -> None:
     """Show how far the newest backfill has come."""
     with _speaking(as_json) as say:
-        from tallybook.backfill import look
+        from tallybook.backfill import look, told
 
         found = look(source)
         say.backfill(found)
-    _answer(as_json, Exit.GOOD, backfill=found)
+    _answer(as_json, Exit.GOOD, backfill=told(found))
 
 
 @backfill.command()
@@ -312,10 +313,11 @@ def cancel(source: Source, as_json: AsJson = False) -> None:
     """End it after the page in hand; what was read is kept."""
     with _speaking(as_json) as say:
         from tallybook.backfill import cancel as end
+        from tallybook.backfill import told
 
         ended = end(source)
         say.backfill(ended)
-    _answer(as_json, Exit.GOOD, backfill=ended)
+    _answer(as_json, Exit.GOOD, backfill=told(ended))
 
 
 @app.command()
@@ -396,8 +398,9 @@ def _forget(home: Path, say: Say) -> "tuple[Report | None, int]":
     with only_run(home, "forget"):
         from tallybook.build import Dbt
         from tallybook.heart import Heart
-        from tallybook.run import finish, finish_status
+        from tallybook.run import finish, finish_status, read
 
+        read(("inbox",), say)  # what is archived can be written anew
         build, _, report = finish(home, say, Dbt(home), Heart(home))
         status.note(home)
     return report, finish_status(build, report)
@@ -411,6 +414,7 @@ def status(as_json: AsJson = False) -> None:
     """
     with _speaking(as_json) as say:
         from extract.home import home
+        from tallybook.status import as_builtins
         from tallybook.status import status as look
         from tallybook.status_screen import show
 
@@ -419,7 +423,7 @@ def status(as_json: AsJson = False) -> None:
     _answer(
         as_json,
         Exit.CHECK_FAILED if found.troubles else Exit.GOOD,
-        status=found,
+        status=as_builtins(found),
         troubles=found.troubles,
     )
 

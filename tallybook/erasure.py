@@ -19,11 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
-import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract import app_tables
-from extract.erased import erase_event
+from extract.erased import email_id_variables, erase_event
 from extract.forgotten import Forgotten, recipient_key
 from extract.tables import DEAD_LETTERS, TABLES
 from tallybook.errors import CannotRunError
@@ -239,23 +238,13 @@ class Erasure:
         return rows
 
     def _payloads(self, source: str, payloads: Iterable[str]) -> list[str]:
-        variables = self._variables(source)
+        variables = email_id_variables(self._con, "old.raw")[source]
         return [
             erase_event(source, payload.encode(), self.forgotten, variables).decode()
             if self.forgotten.is_named_in(payload)
             else payload
             for payload in payloads
         ]
-
-    def _variables(self, source: str) -> list[str]:
-        """Names under which the application's email id may stand, as models read it."""
-        found = self._con.execute(
-            "select value from old.raw.source_settings"
-            " where source = ? and name = 'email_id_variables'",
-            [source],
-        ).fetchone()
-        told = found[0] if found else '["email-id", "email_id"]'
-        return msgspec.json.decode(told, type=list[str])
 
     def _create(self, table: Table) -> None:
         self._con.execute("use new")

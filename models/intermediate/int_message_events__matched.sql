@@ -18,15 +18,15 @@ emails as (
 
 ),
 
-recipients as (
-
-    select * from {{ ref('int_email_recipients') }}
-
-),
-
 links as (
 
     select * from {{ ref('int_message_links') }}
+
+),
+
+learned as (
+
+    select * from {{ ref('int_message_links__learned') }}
 
 ),
 
@@ -52,20 +52,27 @@ domain_accounts as (
 ),
 
 {# The application's own id does not fall through: given but unknown, it says
-   that the email is not there (yet). #}
+   that the email is not there (yet). A message id that nobody knows goes on to
+   the provider's, and what the application wrote down to what was learned. #}
 with_email as (
 
     select
         events.*,
         case
             when events.given_email_id is not null then given.email_id
-            else coalesce(by_message.email_id, by_provider.email_id)
+            else coalesce(
+                by_message.email_id, by_provider.email_id,
+                by_learned_provider.email_id, by_learned_message.email_id
+            )
         end as email_id,
         case
             when given.email_id is not null then 'email_id'
             when events.given_email_id is not null then null
             when by_message.email_id is not null then 'message_id'
             when by_provider.email_id is not null then 'provider_message_id'
+            when by_learned_provider.email_id is not null
+                then 'provider_message_id'
+            when by_learned_message.email_id is not null then 'message_id'
         end as match_method
 
     from events
@@ -78,6 +85,22 @@ with_email as (
 
     left join links as by_provider
         on events.provider_message_id = by_provider.message_id
+
+    left join learned as by_learned_provider
+        on events.provider_message_id = by_learned_provider.message_id
+
+    left join learned as by_learned_message
+        on events.message_id = by_learned_message.message_id
+        and events.provider_message_id is null
+
+),
+
+recipients as (
+
+    select *
+    from {{ email_recipients(is_touched_recipient(
+        'fct_message_events', 'with_email'
+    )) }}
 
 ),
 

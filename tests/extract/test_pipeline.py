@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from killed import COMMITTED, KILLS, READ, die, live
 from mailgun_host import NOON, Host, event
 from raw_reader import Raw
 
@@ -34,55 +34,15 @@ def items(count: int) -> list[dict[str, Any]]:
     return [event(f"{n:04}", NOON + n) for n in range(count)]
 
 
-CHILD = """
-import os, signal, sys
-from extract import destination, pipeline
-from dlt.common.storages.load_storage import LoadStorage
-from dlt.pipeline.pipeline import Pipeline
-
-def die(*_, **__):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def after(owner, name, only=lambda *_: True):
-    original = getattr(owner, name)
-    def run(*args, **kwargs):
-        result = original(*args, **kwargs)
-        if only(*args):
-            die()
-        return result
-    setattr(owner, name, run)
-
-{kill}
-pipeline.extract(["mailgun"])
-"""
-
-KILLS = {
-    "after reading, before anything is loaded": "after(Pipeline, 'extract')",
-    "before a table's rows are inserted": ("destination.AppendOnceJob.run = die"),
-    "after events are committed, before dlt notes it": (
-        "after(destination.AppendOnceJob, 'run',"
-        " lambda job: job.load_table_name == 'mailgun_events')"
-    ),
-    "after the account is committed, before dlt notes it": (
-        "after(destination.AppendOnceJob, 'run',"
-        " lambda job: job.load_table_name == 'requests')"
-    ),
-    "after the load is logged, before its package is put away": (
-        "LoadStorage.complete_load_package = die"
-    ),
-}
-
-
 @pytest.mark.parametrize("kill", KILLS.values(), ids=KILLS.keys())
 def test_run_that_is_killed_loses_nothing_and_doubles_nothing(
     mailgun: Host, raw: Raw, kill: str
 ) -> None:
     mailgun.pages(items(300), items(400)[250:])
 
-    child = subprocess.run([sys.executable, "-c", CHILD.format(kill=kill)], check=False)
+    die("mailgun", kill)
     extract(["mailgun"])
 
-    assert child.returncode == -signal.SIGKILL
     assert raw.ids() == [f"{n:04}" for n in range(400)]
     assert raw.row("select sum(events - loaded - repeated - dead) from requests") == (
         0,
@@ -101,11 +61,10 @@ def test_run_that_is_killed_loses_nothing_and_doubles_nothing(
 def test_the_same_kill_doubles_rows_with_dlts_own_job(mailgun: Host, raw: Raw) -> None:
     # Else the test above would prove nothing.
     mailgun.pages(items(10))
-    kill = KILLS["after events are committed, before dlt notes it"]
     plain = "destination.AppendOnceJob.run = destination.DuckDbCopyJob.run\n"
 
-    subprocess.run([sys.executable, "-c", CHILD.format(kill=plain + kill)], check=False)
-    subprocess.run([sys.executable, "-c", CHILD.format(kill=plain)], check=True)
+    die("mailgun", plain + KILLS[COMMITTED])
+    live("mailgun", plain)
 
     assert raw.row("select count(*) from mailgun_events") == (20,)
 
@@ -114,8 +73,7 @@ def test_packages_of_a_killed_run_are_loaded_before_anything_is_asked_for(
     mailgun: Host, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mailgun.pages(items(10))
-    script = CHILD.format(kill=KILLS["after reading, before anything is loaded"])
-    subprocess.run([sys.executable, "-c", script], check=False)
+    die("mailgun", KILLS[READ])
     monkeypatch.delenv("SOURCES__MAILGUN__API_KEY")
 
     [outcome] = extract(["mailgun"])
@@ -128,7 +86,12 @@ def test_tables_are_there_before_anything_is_configured(raw: Raw) -> None:
     outcomes = extract()
 
     told = [(outcome.source, outcome.outcome) for outcome in outcomes]
-    assert told == [("app", "skipped"), ("mailgun", "skipped"), ("time_zones", "ok")]
+    assert told == [
+        ("app", "skipped"),
+        ("mailgun", "skipped"),
+        ("inbox", "skipped"),
+        ("time_zones", "ok"),
+    ]
     assert "SOURCES__MAILGUN__API_KEY" in outcomes[1].message
     assert "SOURCES__MAILGUN__DOMAINS" in outcomes[1].message
     for table in TABLES:

@@ -1,42 +1,66 @@
 {#
-    Received = loaded + repeated + dead letters, for each request: in its own
-    account, and in the rows that are really there. A dead letter that came
-    again is `repeated`, as a repeated event is.
+    Received = loaded + repeated + dead letters, for each request and each day of
+    receipt: in the request's own account, and in the rows that are really there.
+    A dead letter that came again is `repeated`, as a repeated event is.
+
+    At most builds only the loads that came since this test last passed: a load
+    brings a request together with its rows, and nobody changes them later.
 #}
+{%- set loads = 'true' if tests_whole([])
+    else 'load_id in ' ~ untested_loads() -%}
+
 with
-
-requests as (
-
-    select requests.*
-
-    from {{ ref('stg_tallybook__requests') }} as requests
-
-    inner join {{ ref('stg_ledger__loads') }} as loads
-        on requests.load_id = loads.load_id
-
-),
 
 events as (
 
     select
+        load_id,
         request_id,
+        {{ utc_day('received_at') }} as received_on,
         count(*) as rows_there
 
-    from {{ ref('stg_mailgun__events') }}
+    from {{ ref('int_message_events__unioned') }}
 
-    group by request_id
+    where {{ loads }}
+
+    group by load_id, request_id, received_on
 
 ),
 
 dead_letters as (
 
     select
+        load_id,
         request_id,
+        {{ utc_day('received_at') }} as received_on,
         count(*) as rows_there
 
     from {{ ref('stg_tallybook__dead_letters') }}
 
-    group by request_id
+    where {{ loads }}
+
+    group by load_id, request_id, received_on
+
+),
+
+requests as (
+
+    select
+        load_id,
+        request_id,
+        {{ utc_day('received_at') }} as received_on,
+        count(*) as rows_there,
+        sum(events) as received,
+        sum(loaded) as loaded,
+        sum(repeated) as repeated,
+        sum(dead) as dead
+
+    from {{ ref('stg_tallybook__requests') }}
+
+    where {{ loads }}
+        and load_id in (select load_id from {{ ref('stg_ledger__loads') }})
+
+    group by load_id, request_id, received_on
 
 ),
 
@@ -44,7 +68,9 @@ accounts as (
 
     select
         requests.request_id,
-        requests.events as received,
+        requests.received_on,
+        requests.rows_there as requests_there,
+        requests.received,
         requests.loaded,
         requests.repeated,
         requests.dead,
@@ -54,10 +80,14 @@ accounts as (
     from requests
 
     left join events
-        on requests.request_id = events.request_id
+        on requests.load_id = events.load_id
+        and requests.request_id = events.request_id
+        and requests.received_on = events.received_on
 
     left join dead_letters
-        on requests.request_id = dead_letters.request_id
+        on requests.load_id = dead_letters.load_id
+        and requests.request_id = dead_letters.request_id
+        and requests.received_on = dead_letters.received_on
 
 )
 
@@ -66,3 +96,4 @@ select * from accounts
 where received <> loaded + repeated + dead
     or loaded <> events_there
     or dead <> dead_letters_there
+    or requests_there <> 1

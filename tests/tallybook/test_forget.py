@@ -5,6 +5,7 @@ compression: it is off in all of these tests.
 """
 # ruff: noqa: S608 - names of tables come from the warehouse itself.
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -45,6 +46,21 @@ ERASED = {
 
 VOLATILE = {"received_at", "loaded_at", "rebuilt_at", "checked_at", "as_of"}
 """Columns that say when something came or was built."""
+
+SENDGRID: list[tuple[str, dict[str, object]]] = [
+    ("processed", {}),
+    ("deferred", {"response": "451 4.3.2 try again, dear friend", "attempt": "2"}),
+    (
+        "bounce",
+        {"type": "bounce", "reason": "550 5.1.1 no one here", "status": "5.1.1"},
+    ),
+    ("bounce", {"type": "blocked", "reason": "554 5.7.1 blocked"}),
+    ("dropped", {"reason": "Bounced Address"}),
+    ("open", {"sg_machine_open": True}),
+    ("click", {"url_offset": {"index": 1, "type": "html"}}),
+    ("group_unsubscribe", {"asm_group_id": 7}),
+]
+"""What SendGrid tells of everybody, beside whom and when."""
 
 QUIET = Say(Console(quiet=True))
 
@@ -181,6 +197,7 @@ def before(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TALLYBOOK_HOME", "")
         place = Place(tmp_path_factory.mktemp("before"), host, dbt)
+        receive(place.home, host[1], at=1_772_366_400)
         place.run(FIRST)
         return place
 
@@ -198,6 +215,60 @@ def place(
     home = tmp_path / "home"
     shutil.copytree(before.home, home, symlinks=True)
     return Place(home, host, dbt)
+
+
+def receive(home: Path, app: Path, at: int) -> None:
+    """Writes to the inbox what SendGrid and Postmark tell of the first recipients.
+
+    Args:
+        home: The state folder.
+        app: The application's tables.
+        at: When it happened, seconds since the epoch.
+    """
+    recipients = duckdb.execute(
+        f"select email_id, member_email from '{app}/email_recipients.parquet'"
+        " order by all limit 6"
+    ).fetchall()
+    sendgrid = [
+        {
+            "event": name,
+            "email": address,
+            "email-id": email_id,
+            "timestamp": at + number,
+            "sg_event_id": f"{at}-{email_id}-{number}",
+            "sg_message_id": f"{email_id}.filter-1",
+            "useragent": f"the browser of {address}",
+            "ip": "203.0.113.9",
+            "url": f"https://example.com/?to={address.replace('@', '%40')}",
+            **more,
+        }
+        for email_id, address in recipients
+        for number, (name, more) in enumerate(SENDGRID)
+    ]
+    records = [Record(f"sendgrid-{at}", "sendgrid", "", at * 10**6, dumps(sendgrid))]
+    instant = datetime.fromtimestamp(at, UTC).isoformat()
+    for email_id, address in recipients:
+        bounce = {
+            "RecordType": "Bounce",
+            "Type": "HardBounce",
+            "ID": int(email_id[-8:], 16) + at,
+            "Email": address,
+            "BouncedAt": instant,
+            "Details": f"smtp;550 5.1.1 <{address}>: no such person",
+            "MessageID": f"{email_id}-{at}",
+            "Metadata": {"email-id": email_id, "name": f"called {address}"},
+        }
+        name = f"postmark-{at}-{email_id}-{address}"
+        records.append(Record(name, "postmark", "", at * 10**6, dumps(bounce)))
+    broken = f'{{"RecordType": "Bounce", "Email": "{recipients[0][1]}"'
+    records.append(Record(f"broken-{at}", "postmark", "", at * 10**6, broken.encode()))
+    writer = Writer(home / "inbox")
+    writer.append(records)
+    writer.close()
+
+
+def dumps(value: object) -> bytes:
+    return json.dumps(value).encode()
 
 
 def told(rows: Rows, mart: str, person: Person, forgotten: Forgotten) -> list[str]:
@@ -251,6 +322,8 @@ def test_nothing_names_them_and_every_other_cell_is_as_before(
 
     assert report.is_done
     assert report.rows["raw.mailgun_events"] > 1
+    assert report.rows["raw.sendgrid_events"] == len(SENDGRID)
+    assert report.rows["raw.postmark_events"] == 1
     assert person.is_in(place.home) == []
     assert_same(before.marts(), place.marts(), person, place.home)
     kept = {row["event_key"] for row in others}
@@ -292,6 +365,7 @@ def test_what_comes_later_comes_without_them_and_counts_all_the_same(
     held = len(place.rows("from raw.mailgun_events"))
 
     for one in (place, other):
+        receive(one.home, host[1], at=1_772_452_800)
         one.run(LAST)
 
     assert len(place.rows("from raw.mailgun_events")) > held
