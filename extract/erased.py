@@ -128,7 +128,7 @@ def _known_words() -> frozenset[str]:
 
 
 def _codes(answer: str) -> str:
-    """What macros/smtp_code.sql and enhanced_code.sql find in a mail server's answer."""
+    """What macros/smtp_code.sql and enhanced_code.sql find in an answer."""
     code, enhanced = _CODE.search(answer), _ENHANCED_CODE.search(answer)
     return " ".join(found[1] for found in (code, enhanced) if found)
 

@@ -138,7 +138,7 @@ class Place:
         build, publication, report = finish(
             self.home, QUIET, self.dbt, Heart(self.home)
         )
-        assert build.is_green
+        assert build.is_green, (*build.failures, *build.errors)
         assert publication is not None
         assert report is not None
         return report
