@@ -156,8 +156,9 @@ def files_naming(
 ) -> Iterator[Path]:
     """Files whose bytes name someone, those of DuckDB among them.
 
-    In a DuckDB file text is compressed, so that what its bytes don't show its tables
-    may (`Search`); but rows that were deleted are in the bytes alone.
+    In a DuckDB file text is compressed or stands without a gap, so that what its bytes
+    don't show its tables may (`Search`); but rows that were deleted are in the bytes
+    alone.
 
     Args:
         folder: Where to look. The list of people that were forgotten and requests to

@@ -247,7 +247,7 @@ def receive(home: Path, app: Path, at: int) -> None:
     ]
     records = [Record(f"sendgrid-{at}", "sendgrid", "", at * 10**6, dumps(sendgrid))]
     instant = datetime.fromtimestamp(at, UTC).isoformat()
-    for email_id, address in recipients:
+    for number, (email_id, address) in enumerate(recipients):
         bounce = {
             "RecordType": "Bounce",
             "Type": "HardBounce",
@@ -258,7 +258,7 @@ def receive(home: Path, app: Path, at: int) -> None:
             "MessageID": f"{email_id}-{at}",
             "Metadata": {"email-id": email_id, "name": f"called {address}"},
         }
-        name = f"postmark-{at}-{email_id}-{address}"
+        name = f"postmark-{at}-{number}"
         records.append(Record(name, "postmark", "", at * 10**6, dumps(bounce)))
     broken = f'{{"RecordType": "Bounce", "Email": "{recipients[0][1]}"'
     records.append(Record(f"broken-{at}", "postmark", "", at * 10**6, broken.encode()))
