@@ -280,7 +280,7 @@ def told(rows: Rows, mart: str, person: Person, forgotten: Forgotten) -> list[st
     }
     left = []
     for row in rows:
-        is_theirs = token in row.values() or person.address in row.values()
+        is_theirs = row.get("recipient_key") in (token, person.address)
         left.append(
             {
                 name: (
