@@ -23,7 +23,7 @@ import duckdb
 import msgspec
 
 from extract.forgotten import Forgotten, is_address, recipient_key
-from inbox import Inbox, Record
+from extract.forgotten_inbox import erase_archive, unarchived
 from tallybook.erasure import Erased, Erasure
 from tallybook.errors import CannotRunError
 from tallybook.files import replace_file
@@ -206,12 +206,10 @@ class Forgetting:
         Args:
             is_published: Whether the published file was made afresh.
         """
-        inbox = Inbox(self._home / "inbox")
         waits = [
             f"inbox/{name}.segment: until the collector has closed it and a tick has "
             "read it"
-            for name in inbox.segments()
-            if self._is_named_in(inbox, name)
+            for name in unarchived(self._home, self._forgotten)
         ]
         if self.must_publish and not is_published:
             waits.append(
@@ -220,7 +218,7 @@ class Forgetting:
             )
         report = replace(
             self._report,
-            segments=tuple(self._rewrite(inbox)),
+            segments=tuple(erase_archive(self._home, self._forgotten)),
             removed=tuple(self._remove()),
             waits_for=tuple(waits),
         )
@@ -228,24 +226,6 @@ class Forgetting:
             report = replace(report, traces=tuple(self._traces(waits)))
         self._note(report, is_published=is_published or not self.must_publish)
         return report
-
-    def _is_named_in(self, inbox: Inbox, name: str) -> bool:
-        content = (inbox.folder / f"{name}.segment").read_bytes()
-        return self._forgotten.is_named_in(content)
-
-    def _rewrite(self, inbox: Inbox) -> Iterable[str]:
-        """Archived segments that lose a body."""
-        archive = inbox.archive
-
-        def without(record: Record) -> Record:
-            named = self._forgotten.is_named_in(record.body)
-            return msgspec.structs.replace(record, body=b"") if named else record
-
-        for half_done in archive.folder.glob("*.new"):
-            half_done.unlink()
-        for name in archive.segments():
-            if archive.rewrite(name, without):
-                yield name
 
     def _remove(self) -> Iterable[str]:
         """Removes what a run writes anew, where it names someone."""

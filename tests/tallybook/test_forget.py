@@ -276,6 +276,7 @@ def told(rows: Rows, mart: str, person: Person, forgotten: Forgotten) -> list[st
     token = forgotten.token(person.address)
     other = {
         person.address: token,
+        token: token,  # however it is spelt
         person.member_id: forgotten.member(person.member_id),
     }
     left = []
