@@ -5,8 +5,8 @@
 #}
 {% macro sendgrid_message_id(column) -%}
     nullif(case
-        when regexp_matches({{ column }}, '\.(?:recvd|filter)')
-            then regexp_extract({{ column }}, '(?s)^(.*?)\.(?:recvd|filter)', 1)
+        when {{ column }} like '%.recvd%' or {{ column }} like '%.filter%'
+            then split_part(split_part({{ column }}, '.recvd', 1), '.filter', 1)
         else split_part({{ column }}, '.', 1)
     end, '')
 {%- endmacro %}

@@ -60,10 +60,12 @@ with_email as (
         events.*,
         case
             when events.given_email_id is not null then given.email_id
-            else coalesce(
-                by_message.email_id, by_provider.email_id,
-                by_learned_provider.email_id, by_learned_message.email_id
-            )
+            when by_message.email_id is not null then by_message.email_id
+            when by_provider.email_id is not null then by_provider.email_id
+            when by_learned_provider.email_id is not null
+                then by_learned_provider.email_id
+            when events.provider_message_id is null
+                then by_learned_message.email_id
         end as email_id,
         case
             when given.email_id is not null then 'email_id'
@@ -72,7 +74,8 @@ with_email as (
             when by_provider.email_id is not null then 'provider_message_id'
             when by_learned_provider.email_id is not null
                 then 'provider_message_id'
-            when by_learned_message.email_id is not null then 'message_id'
+            when events.provider_message_id is null
+                and by_learned_message.email_id is not null then 'message_id'
         end as match_method
 
     from events
@@ -91,7 +94,6 @@ with_email as (
 
     left join learned as by_learned_message
         on events.message_id = by_learned_message.message_id
-        and events.provider_message_id is null
 
 ),
 

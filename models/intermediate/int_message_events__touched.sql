@@ -463,13 +463,11 @@ by_lost_link as (
 
     left join learned_links_of_emails
         on built.email_id = learned_links_of_emails.email_id
-        and learned_links_of_emails.message_id = coalesce(
-            built.provider_message_id, built.message_id
-        )
-        and (
-            built.match_method = 'provider_message_id'
-            or built.provider_message_id is null
-        )
+        and learned_links_of_emails.message_id = case
+            when built.match_method = 'provider_message_id'
+                then built.provider_message_id
+            when built.provider_message_id is null then built.message_id
+        end
 
     where built.match_method <> 'email_id'
         and links_of_emails.email_id is null

@@ -36,6 +36,8 @@ links as (
 
 ),
 
+{# An event that lacks one of the two finds nothing further on: asked for here,
+   its JSON would be read once more for each of the questions. #}
 known as (
 
     select
@@ -46,9 +48,6 @@ known as (
 
     inner join loads
         on events.load_id = loads.load_id
-
-    where events.message_id is not null
-        and events.provider_message_id is not null
 
     union all
 
