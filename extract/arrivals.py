@@ -13,6 +13,7 @@ so reading a segment again does no harm.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -33,13 +34,14 @@ from extract.lanes import (
     texts,
 )
 from extract.mailgun_webhook import MAILGUN
+from extract.places import Places
 from extract.postmark import POSTMARK
 from extract.received import Decoded, Provider
 from extract.repeats import held_dead_letters, held_events, held_requests
 from extract.sendgrid import SENDGRID
 from extract.tables import DEAD_LETTERS, LANE_RUNS, REQUESTS, Table
 from extract.tally import Tally
-from inbox import Damage, Inbox, Received, Record
+from inbox import Damage, Frame, Inbox, Place, Received, Record
 
 PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider for provider in (MAILGUN, SENDGRID, POSTMARK)
@@ -211,6 +213,7 @@ class Arrivals:
     Args:
         inbox: The segments.
         places: Up to where they were read, as committed.
+        everything: Whether to read the archive, too.
         warehouse: Where events are looked for that are there already.
         latest: Greatest plausible instant, microseconds since the epoch.
         seconds: After which to hand over to whoever waits; None for no limit.
@@ -230,7 +233,8 @@ class Arrivals:
         self,
         *,
         inbox: Inbox,
-        places: Mapping[str, int],
+        places: Places,
+        everything: bool,
         warehouse: duckdb.DuckDBPyConnection,
         latest: int,
         seconds: float | None,
@@ -245,8 +249,9 @@ class Arrivals:
         self.outcome: Ended | None = None
         self.message = ""
         self._inbox = inbox
-        self._places = dict(places)
-        self._committed = dict(places)
+        self._offsets = dict(places.offsets)
+        self._newest = places.newest
+        self._committed = dict(places.offsets)
         self._warehouse = warehouse
         self._latest = latest
         self._ends_at = None if seconds is None else monotonic() + seconds
@@ -254,8 +259,11 @@ class Arrivals:
         self._is_ending = is_ending
         self._began_at = clock()
         self._ledger = Ledger(warehouse, LANE, self.tally, forgotten or Forgotten())
-        self._found = inbox.read(self._committed)
+        self._found = chain(
+            self._archived(None if everything else places), inbox.read(self._committed)
+        )
         self._next: Received | Damage | None = None
+        self._half_read = ""
         self._is_begun = False
         self._warnings: Counter[str] = Counter()
         self._torn: list[str] = []
@@ -292,11 +300,10 @@ class Arrivals:
 
     def write(self, state: dict[str, Any]) -> None:
         """Writes up to where segments are read, to be committed with the package."""
-        gone = self._inbox.forgettable(self._places)
-        self._places = {
-            name: at for name, at in self._places.items() if name not in gone
-        }
-        state["places"] = dict(self._places)
+        # One of the archive is read on where it was cut short.
+        for name in self._inbox.forgettable(self._offsets) - {self._half_read}:
+            del self._offsets[name]
+        Places(self._offsets, self._newest).write(state)
 
     def loaded(self) -> None:
         """Takes in that what was yielded is in the warehouse.
@@ -304,8 +311,31 @@ class Arrivals:
         Raises:
             OSError: A segment can't be archived; it stays, and is not read again.
         """
-        self._committed = dict(self._places)
+        self._committed = dict(self._offsets)
         self._inbox.retire(self._committed)
+
+    def _archived(self, places: Places | None) -> Iterator[Received | Damage]:
+        """What is in archived segments: in all, or in those that are not read yet."""
+        archive = self._inbox.archive
+        for name in archive.segments() if places is None else places.unread(archive):
+            self._half_read = name
+            begin = 0 if places is None else places.offsets.get(name, 0)
+            try:
+                for found in archive.scan(name):
+                    place = Place(name, found.end)
+                    if found.end <= begin:
+                        continue
+                    if isinstance(found, Frame):
+                        yield Received(found.record, place)
+                    else:
+                        yield Damage(place, found.end - found.begin, False)
+            except OSError as error:
+                self._spoilt.append(f"archived segment {name} ({error.strerror})")
+            self._half_read = ""
+
+    def _go(self, place: Place) -> None:
+        self._offsets[place.segment] = place.offset
+        self._newest = max(self._newest, place.segment)
 
     def _look(self) -> None:
         """The next thing to take in; sets `outcome` when there is none."""
@@ -333,11 +363,11 @@ class Arrivals:
                 self._look()
             found, self._next = self._next, None
             if isinstance(found, Received):
-                self._places[found.place.segment] = found.place.offset
+                self._go(found.place)
                 records.append(found.record)
                 size += len(found.record.body)
             elif isinstance(found, Damage):
-                self._places[found.place.segment] = found.place.offset
+                self._go(found.place)
                 self._tell(found)
             self._perhaps_stop()
             if (

@@ -1,15 +1,21 @@
-"""Forgotten people in what was received: records that name them lose their bodies.
+"""Forgotten people in what was received: their events are erased there, too.
 
-archive ──▶ records ──▶ body names somebody? ──▶ written again, without
+archive ──▶ records ──▶ events that name somebody ──▶ erased, where they stood
+╰── can't be told apart ──▶ the body goes
 segments that are not archived ──▶ named, to be waited for
 """
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import duckdb
 import msgspec
 
+from extract.arrivals import PROVIDERS
+from extract.erased import email_id_variables, erase_event
 from extract.forgotten import Forgotten
+from extract.received import UnusableBodyError
 from inbox import Inbox, Received, Record
 
 
@@ -28,10 +34,10 @@ def unarchived(home: Path, forgotten: Forgotten) -> Iterator[str]:
 
 
 def erase_archive(home: Path, forgotten: Forgotten) -> Iterator[str]:
-    """Takes the bodies of requests that name someone out of the archive.
+    """Takes people out of archived requests; everybody else's events stay.
 
     Args:
-        home: The state folder.
+        home: The state folder, with a warehouse that nobody has open.
         forgotten: Who was forgotten.
 
     Yields:
@@ -41,13 +47,41 @@ def erase_archive(home: Path, forgotten: Forgotten) -> Iterator[str]:
         OSError: There is no room, say; the segment is as it was.
     """
     archive = Inbox(home / "inbox").archive
-
-    def without(record: Record) -> Record:
-        named = forgotten.is_named_in(record.body)
-        return msgspec.structs.replace(record, body=b"") if named else record
-
     for half_done in archive.folder.glob("*.new"):
         half_done.unlink()
+    with duckdb.connect(home / "warehouse.duckdb", read_only=True) as warehouse:
+        variables = email_id_variables(warehouse)
+
+    def without(record: Record) -> Record:
+        if not forgotten.is_named_in(record.body):
+            return record
+        body = _erased(record, forgotten, variables)
+        # Blanks at its end keep the places of the records that follow.
+        return msgspec.structs.replace(record, body=body.ljust(len(record.body)))
+
     for name in archive.segments():
-        if archive.rewrite(name, without):
-            yield name
+        try:
+            if archive.rewrite(name, without):
+                yield name
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            continue  # spoilt on disk: nobody can read it
+
+
+def _erased(
+    record: Record, forgotten: Forgotten, variables: Mapping[str, Sequence[str]]
+) -> bytes:
+    """A body that names nobody."""
+    provider, body = PROVIDERS.get(record.source), record.body
+    try:
+        items = provider.items(body).items if provider else ()
+    except UnusableBodyError:
+        items = ()
+    for item in items:
+        if forgotten.is_named_in(item):
+            erased = erase_event(
+                record.source, item, forgotten, variables[record.source]
+            )
+            body = body.replace(item, erased, 1)
+    return b"" if forgotten.is_named_in(body) else body

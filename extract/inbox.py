@@ -5,8 +5,7 @@ segments ──▶ Arrivals ──▶ rows and places, in one package ──▶ 
 """
 
 import gc
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import dlt
 from dlt.extract import DltResource
@@ -14,7 +13,7 @@ from dlt.extract.items import DataItemWithMeta
 
 from extract.arrivals import SOURCE, Arrivals
 from extract.forgotten import Forgotten
-from extract.mailgun_settings import SOURCE as DEFAULT
+from extract.places import RESOURCE, SCHEMA
 from extract.replays import Replay
 from extract.tables import DEAD_LETTERS, TABLES
 
@@ -25,7 +24,7 @@ that a provider keeps its events."""
 
 # dlt commits its state with the package of the default schema; with another name the
 # places would lie in a package of their own, apart from the rows that they cover.
-@dlt.source(name=DEFAULT, section=SOURCE, max_table_nesting=0)
+@dlt.source(name=SCHEMA, section=SOURCE, max_table_nesting=0)
 def inbox(
     current: Arrivals | Replay, forgotten: Forgotten | None = None
 ) -> DltResource:
@@ -45,7 +44,7 @@ def inbox(
     return resource
 
 
-@dlt.resource(name=SOURCE)
+@dlt.resource(name=RESOURCE)
 def records(
     current: Arrivals | Replay, forgotten: Forgotten
 ) -> Iterator[DataItemWithMeta]:
@@ -65,13 +64,3 @@ def records(
         # dlt's validation leaves the rows in a cycle of frames and exceptions.
         gc.collect(0)
     current.write(dlt.current.resource_state())
-
-
-def places(state: Mapping[str, Any]) -> dict[str, int]:
-    """Up to where segments are read.
-
-    Args:
-        state: The pipeline's state.
-    """
-    source = state.get("sources", {}).get(DEFAULT, {})
-    return dict(source.get("resources", {}).get(SOURCE, {}).get("places", {}))

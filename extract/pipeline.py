@@ -41,6 +41,7 @@ from extract.mailgun_settings import (
     NotConfiguredError,
     mailgun_settings,
 )
+from extract.places import places_of
 from extract.replay_requests import ReplayRequests
 from extract.replays import Replay, Wanted
 from extract.rounds import Memory, Reading, Round, Rules
@@ -474,7 +475,8 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
         return
     current = Arrivals(
         inbox=segments,
-        places=inbox.places(run.pipeline.state),
+        places=places_of(run.pipeline.state),
+        everything=run.everything,
         warehouse=run.warehouse,
         latest=_latest(),
         seconds=run.seconds,

@@ -11,6 +11,7 @@ be stored as text; then the request is looked up in the inbox and its archive.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -198,8 +199,8 @@ class Replay:
                 if request_id not in found
             )
 
-        for name in self._inbox.archive.segments():
-            if may_hold(name):
+        for name in filter(may_hold, self._inbox.archive.segments()):
+            with suppress(OSError):  # then the text is all there is
                 records = self._inbox.archive.read(name)
                 found |= {r.request_id: r for r in records if r.request_id in wanted}
         beyond = {name: 2**63 for name in self._inbox.segments() if not may_hold(name)}

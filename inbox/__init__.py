@@ -6,13 +6,14 @@ collector ──▶ Writer ──▶ segments ──▶ Inbox.read ──▶ ext
 
 from inbox.archive import Archive
 from inbox.reader import Damage, Inbox, Place, Received
-from inbox.records import LARGEST, Record, new_request_id
+from inbox.records import LARGEST, Frame, Record, new_request_id
 from inbox.writer import Writer
 
 __all__ = [
     "LARGEST",
     "Archive",
     "Damage",
+    "Frame",
     "Inbox",
     "Place",
     "Received",

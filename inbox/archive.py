@@ -3,16 +3,18 @@
 segment ──▶ .gz beside it ──▶ renamed ──▶ segment removed ──▶ … ──▶ forgotten
 """
 
+import errno
 import gzip
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from inbox.records import Frame, Record, encode, scan
+from inbox.records import Frame, Gap, Record, encode, scan
 from inbox.writer import sync_folder
 
 KEPT = timedelta(days=30)
@@ -50,14 +52,26 @@ class Archive:
         found = (path.name.removesuffix(_SUFFIX) for path in self._paths())
         return sorted(found)
 
+    def size(self, name: str) -> int:
+        """Bytes that a segment had before it was compressed.
+
+        Args:
+            name: As `segments` tells it.
+        """
+        with (self.folder / f"{name}{_SUFFIX}").open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little")
+
     def read(self, name: str) -> Iterator[Record]:
         """The records of a segment.
 
         Args:
             name: As `segments` tells it.
+
+        Raises:
+            OSError: It can't be read, or is spoilt.
         """
-        data = gzip.decompress((self.folder / f"{name}{_SUFFIX}").read_bytes())
-        for found in scan(data, name):
+        for found in self.scan(name):
             if isinstance(found, Frame):
                 yield found.record
 
@@ -84,6 +98,15 @@ class Archive:
             stat = path.stat()
             self._pack(name, BytesIO(b"".join(frames)), (stat.st_atime, stat.st_mtime))
         return changed
+
+    def scan(self, name: str) -> Iterator[Frame | Gap]:
+        """The same, with the places where they lay, and the gaps between them."""
+        path = self.folder / f"{name}{_SUFFIX}"
+        try:
+            data = gzip.decompress(path.read_bytes())
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise OSError(errno.EIO, "spoilt on disk", str(path)) from error
+        yield from scan(data, name)
 
     def forget(self, now: datetime, kept: timedelta = KEPT) -> int:
         """Removes segments that were archived too long ago.

@@ -22,6 +22,7 @@ from tallybook.errors import CannotRunError
 from tallybook.say import Say
 
 if TYPE_CHECKING:
+    from extract.replays import Wanted
     from tallybook.forget import Report
     from tallybook.rebuild import Request
 
@@ -104,7 +105,7 @@ def extract(
 ) -> None:
     """Read what is new from the sources into the warehouse.
 
-    The sources are app, mailgun and time_zones; all of them when none is named.
+    The sources are app, mailgun, inbox and time_zones; all of them when none is named.
 
     `tallybook extract app --sweep --since 2026-01-01 --until 2026-02-01` compares
     instead: rows of that time that the application deleted without a trace are
@@ -318,6 +319,79 @@ def cancel(source: Source, as_json: AsJson = False) -> None:
         ended = end(source)
         say.backfill(ended)
     _answer(as_json, Exit.GOOD, backfill=told(ended))
+
+
+dead_letters = typer.Typer(
+    name="dead-letters",
+    help="What was received and is no event: see it, and judge it again.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(dead_letters)
+
+Reason = Annotated[
+    str | None, typer.Option(metavar="REASON", help="Only those with this reason.")
+]
+Sender = Annotated[
+    str | None,
+    typer.Option("--source", metavar="SOURCE", help="Only those of this source."),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SINCE", help="Only those received since a date (UTC) or instant."
+    ),
+]
+
+
+@dead_letters.command("list")
+def list_dead_letters(
+    reason: Reason = None,
+    source: Sender = None,
+    since: Since = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show which there are, by source and reason, and how the newest begins."""
+    with _speaking(as_json) as say:
+        from extract.home import home
+        from tallybook.dead_letters import look
+
+        found = look(home(), _wanted(reason, source, since))
+        say.dead_letters(found)
+    _answer(as_json, Exit.GOOD, dead_letters=found)
+
+
+@dead_letters.command("replay")
+def replay_dead_letters(
+    reason: Reason = None,
+    source: Sender = None,
+    since: Since = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge them again, after a mend; what comes out is loaded, once.
+
+    Events keep the time of their first receipt. While a run lives, its next tick
+    does it.
+    """
+    with _speaking(as_json) as say:
+        from extract.home import home
+        from tallybook.dead_letters import replay
+
+        outcome = replay(home(), _wanted(reason, source, since))
+        say.replayed(outcome)
+    _answer(as_json, Exit.GOOD, replay=outcome, is_asked_for=outcome is None)
+
+
+def _wanted(reason: str | None, source: str | None, since: str | None) -> "Wanted":
+    """Which dead letters somebody means."""
+    from extract.home import bound
+    from extract.replays import Wanted
+
+    if since is None:
+        return Wanted(reason, source)
+    begin = bound("--since", since)
+    whole = int(begin.replace(microsecond=0).timestamp())
+    return Wanted(reason, source, whole * 1_000_000 + begin.microsecond)
 
 
 @app.command()

@@ -62,7 +62,7 @@ class Report:
         tokens: What stands for each address now.
         rows: Rows in which something was replaced, by table.
         made_again: Models that were made again, since they named someone.
-        segments: Archived segments in which a record lost its body.
+        segments: Archived segments that were written again.
         removed: Files that were removed.
         other_addresses: Addresses of the same members that are still known.
         waits_for: What is left to do, and until when.

@@ -5,6 +5,7 @@ has to wait. Nothing here decides anything.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from tallybook.builds import Build, Finding, Rebuilt
 from tallybook.errors import CannotRunError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from extract.backfills import Backfill
     from extract.pipeline import Outcome, Swept
     from extract.pipeline import Progress as Reading
+    from tallybook.dead_letters import Kind
     from tallybook.doctor import Finding as Diagnosis
     from tallybook.erasure import Erased
     from tallybook.forget import Report
@@ -33,6 +36,9 @@ _MOST_ACCOUNTS = 8
 
 _LONGEST = 240
 """Characters of a message; all of it is in `--json` and in dbt's log."""
+
+_EXCERPT = 60
+"""Characters of what was sent."""
 
 _MARKS = {
     "ok": GOOD,
@@ -171,7 +177,7 @@ class Say:
         for table, rows in report.rows.items():
             self.line(f"{table}: {counted(rows, 'row')} erased", GOOD)
         for segment in report.segments:
-            self.line(f"inbox/archive/{segment}: bodies removed", GOOD)
+            self.line(f"inbox/archive/{segment}: written again", GOOD)
         for file in report.removed:
             self.line(f"{escape(file)}: removed", GOOD)
         for wait in report.waits_for:
@@ -219,6 +225,44 @@ class Say:
             marks.get(one.state, MIND),
         )
 
+    def dead_letters(self, kinds: "Sequence[Kind]") -> None:
+        """Which there are; what was sent is shown as text, whatever it holds."""
+        if not kinds:
+            self.line("there are no dead letters", GOOD)
+            return
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for name in ("source", "reason"):
+            table.add_column(name, overflow="fold")
+        for name in ("waiting", "replayed"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("newest (UTC)", no_wrap=True)
+        table.add_column("begins", overflow="ellipsis", no_wrap=True)
+        for kind in kinds:
+            table.add_row(
+                Text(printable(kind.source)),
+                Text(printable(kind.reason)),
+                f"{kind.waiting:,}",
+                f"{kind.replayed:,}",
+                at(kind.newest),
+                Text(printable(kind.excerpt or "")[:_EXCERPT]),
+            )
+        with self.console.capture() as drawn:
+            self.console.print(table)
+        for line in drawn.get().splitlines():
+            # A table fills its lines with spaces, which a file needn't have.
+            self.console.out(line.rstrip(), highlight=False)
+
+    def replayed(self, outcome: "Outcome | None") -> None:
+        """What came of judging dead letters again."""
+        if outcome is None:
+            self.line("a run is at work: its next tick, or the next run, does it", MIND)
+            return
+        self.line(
+            escape(f"{outcome.message}: {_read(replace(outcome, message=''))}"), GOOD
+        )
+        if outcome.loaded:
+            self.line("`tallybook run`, or `build`, takes them in", " ")
+
     def problem(self, error: CannotRunError) -> None:
         """What stopped the command."""
         self.end()
@@ -261,6 +305,13 @@ class Say:
 def at(instant: datetime | None) -> str:
     """An instant as people read it, in UTC."""
     return f"{instant:%Y-%m-%d %H:%M:%S}" if instant else "-"
+
+
+def printable(text: str) -> str:
+    """Text that can do nothing to a terminal: what isn't printable is escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def counted(number: int, thing: str) -> str:

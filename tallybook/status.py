@@ -8,6 +8,7 @@ lock is held for the moment in which the warehouse is open.
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,9 @@ from extract.backfills import Backfill, Desk
 from extract.home import SettingsError, now
 from extract.mailgun_settings import SOURCE as MAILGUN
 from extract.mailgun_settings import NotConfiguredError, mailgun_settings
+from extract.places import RESOURCE as INBOX
+from extract.places import places_in
+from inbox import Damage, Inbox
 from tallybook.backfill import POLLED, told
 from tallybook.builds import Build, last_build
 from tallybook.errors import CannotRunError
@@ -27,6 +31,9 @@ from tallybook.lock import Holder, RunningError, only_run
 from tallybook.shelf import NAME
 
 _T = TypeVar("_T")
+
+MOST_COUNTED = 100_000
+"""Requests in the inbox; more are not counted one by one."""
 
 _FEW_FAILURES = 3
 """Ticks in a row that may fail before it is told."""
@@ -132,6 +139,25 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What the inbox holds that isn't loaded yet.
+
+    Attributes:
+        segments: Files that are not archived.
+        requests: Requests in them that wait, up to `MOST_COUNTED`.
+        since: Receipt of the first of them.
+        damaged: Places in them that can't be read.
+        archived: Files in the archive.
+    """
+
+    segments: int
+    requests: int
+    since: datetime | None
+    damaged: int
+    archived: int
+
+
+@dataclass(frozen=True)
 class Status:
     """How things stand.
 
@@ -150,6 +176,7 @@ class Status:
         lateness: By source.
         backfills: The newest one of each source.
         beat: What the process at work is doing; None if none is.
+        inbox: What waits there now; None if nothing was ever received.
     """
 
     home: str
@@ -166,6 +193,7 @@ class Status:
     lateness: tuple[Lateness, ...] = ()
     backfills: tuple[Backfill, ...] = ()
     beat: Beat | None = None
+    inbox: Waiting | None = None
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -175,11 +203,22 @@ class Status:
             for lane in self.lanes
             if lane.outcome == "failed"
         ]
-        began = [lane.began_at for lane in self.lanes if lane.began_at]
+        began = [
+            lane.began_at
+            for lane in self.lanes
+            # A run of the inbox's is noted only when something was received.
+            if lane.began_at and lane.source != INBOX
+        ]
         if began and now() - max(began) > _LONGEST_SILENCE:
             troubles.append(
                 f"nothing was read since {max(began):%Y-%m-%d %H:%M}: is the service "
                 "or timer that runs `tallybook run` alive?"
+            )
+        waits = self.inbox.since if self.inbox else None
+        if waits and datetime.now(UTC) - waits > _LONGEST_SILENCE:
+            troubles.append(
+                f"what was received waits to be loaded since {waits:%Y-%m-%d %H:%M}: "
+                "is the service or timer that runs `tallybook run` alive?"
             )
         beat = self.beat
         if beat and beat.failing_since and beat.failures >= _FEW_FAILURES:
@@ -227,6 +266,7 @@ def status(home: Path) -> Status:
             lanes=tuple(_by_now(lane, beat or None) for lane in noted.lanes),
             backfills=_backfills(home),
             beat=beat or None,
+            inbox=_inbox(home),
         )
 
 
@@ -255,6 +295,7 @@ def look(home: Path) -> Status:
                 newest=_newest(con, clock),
                 lateness=_lateness(con),
                 backfills=_backfills(home),
+                inbox=_inbox(home),
             )
     except duckdb.IOException as error:
         raise CannotRunError(
@@ -397,13 +438,40 @@ def _backfills(home: Path) -> tuple[Backfill, ...]:
     return tuple(one for one in found if one)
 
 
+def _inbox(home: Path) -> Waiting | None:
+    inbox = Inbox(home / "inbox")
+    if not inbox.folder.is_dir():
+        return None
+    requests, damaged, oldest = 0, 0, None
+    with suppress(OSError):  # archived this moment, say
+        for one in islice(inbox.read(places_in(home).offsets), MOST_COUNTED):
+            if isinstance(one, Damage):
+                damaged += 1
+            else:
+                requests += 1
+                oldest = oldest or one.record.received_at
+    return Waiting(
+        len(inbox.segments()),
+        requests,
+        None if oldest is None else datetime.fromtimestamp(oldest / 1_000_000, UTC),
+        damaged,
+        len(inbox.archive.segments()),
+    )
+
+
 def _changed_at(con: duckdb.DuckDBPyConnection) -> datetime | None:
     rows = _rows(con, "select max(built_at) from ledger.builds")
     return rows[0][0] if rows else None
 
 
 def _dead_letters(con: duckdb.DuckDBPyConnection) -> tuple[Count, ...]:
-    return _counts(con, "source || ': ' || reason", "raw.dead_letters")
+    """Those that are not replayed."""
+    return _counts(
+        con,
+        "source || ': ' || reason",
+        "raw.dead_letters as letters anti join raw.requests as replays"
+        " on replays.request_id = 'replay:' || letters.dead_letter_key",
+    )
 
 
 def _unmatched(con: duckdb.DuckDBPyConnection) -> tuple[Count, ...]:

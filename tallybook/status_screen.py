@@ -9,9 +9,17 @@ from rich.table import Table
 from rich.text import Text
 
 from extract.backfills import Backfill
+from extract.places import RESOURCE as INBOX
 from tallybook.heart import Beat
 from tallybook.say import BAD, GOOD, MIND, at, counted, lasting, said, tests, verdict
-from tallybook.status import Count, Lane, Lateness, Status
+from tallybook.status import (
+    MOST_COUNTED,
+    Count,
+    Lane,
+    Lateness,
+    Status,
+    Waiting,
+)
 
 _FEW = 4
 _MOST_LANES = 8
@@ -49,6 +57,8 @@ def _draw(console: Console, status: Status) -> None:
 
 def _parts(status: Status) -> Iterator[tuple[str, RenderableType]]:
     yield "lanes", _lanes(status.lanes)
+    if status.inbox:
+        yield "inbox", _inbox(status.inbox)
     for backfill in status.backfills:
         if backfill.state in ("waiting", "running", "cancelling"):
             yield "backfill", _backfill(backfill)
@@ -87,7 +97,21 @@ def _lanes(lanes: Sequence[Lane]) -> RenderableType:
     return table
 
 
+def _inbox(inbox: Waiting) -> RenderableType:
+    more = "or more " if inbox.requests >= MOST_COUNTED else ""
+    waits = f"{counted(inbox.requests, 'request')} {more}to be loaded"
+    line = (
+        f"{waits if inbox.requests else 'nothing waits'}, "
+        f"{counted(inbox.segments, 'segment')}, {inbox.archived:,} archived"
+    )
+    if not inbox.damaged:
+        return line
+    return _lines([line, f"{MIND} {counted(inbox.damaged, 'place')} can't be read"])
+
+
 def _behind(lane: Lane) -> str:
+    if lane.source == INBOX:
+        return f"received {lane.cursor:%m-%d %H:%M} last" if lane.cursor else ""
     if lane.is_caught_up:
         return "caught up"
     if lane.fetched_through is None or lane.lag_seconds is None:

@@ -1,20 +1,20 @@
 """What was received, from the inbox into raw: once, each with its account."""
 
 import gzip
-import json
 import os
 import random
 import time
 from pathlib import Path
 
+import duckdb
 import pytest
 from bodies import NOON, SECOND, compact, enveloped, mailed, marked, received, sent
 from mailgun_host import Host
 from raw_reader import Raw
 
 from extract import arrivals
-from extract.inbox import places
 from extract.pipeline import Outcome, Progress, extract
+from extract.places import places_in
 from inbox import Inbox, Record, Writer, new_request_id
 
 
@@ -213,8 +213,7 @@ def test_places_of_segments_that_are_gone_are_forgotten(home: Path) -> None:
         received(home, "sendgrid", compact([sent(f"{n}")]), at=NOON + n)
         read()
 
-    state = (home / "dlt" / "tallybook" / "state.json").read_text()
-    assert len(places(json.loads(state))) == 1
+    assert len(places_in(home).offsets) == 1
 
 
 def test_a_long_reading_is_loaded_in_parts(
@@ -288,6 +287,76 @@ def test_archived_segments_are_forgotten_after_the_days_that_are_set(
     monkeypatch.setenv("SOURCES__INBOX__KEEP_DAYS", "1")
     read()
     assert not segment.exists()
+
+
+def test_a_restored_warehouse_gets_what_it_lacks_from_the_archive(
+    home: Path, raw: Raw
+) -> None:
+    writer = Writer(home / "inbox")
+
+    def arrives(event_id: str) -> None:
+        at = NOON * SECOND
+        body = compact([sent(event_id), {"id": event_id}])
+        writer.append([Record(new_request_id(at), "sendgrid", "", at, body)])
+        read()
+
+    arrives("before")
+    older = raw.path.read_bytes()
+    arrives("in the same segment")
+    writer.close()
+    arrives("in a segment after it")
+    writer.close()
+    read()
+    everything = raw.rows(
+        "select event_key, request_id from sendgrid_events order by 1"
+    )
+    requests = raw.rows("select request_id, loaded, dead from requests order by 1")
+    raw.path.write_bytes(older)
+
+    outcome = read()
+
+    assert (outcome.loaded, outcome.dead) == (2, 2)
+    assert (
+        raw.rows("select event_key, request_id from sendgrid_events order by 1")
+        == everything
+    )
+    assert (
+        raw.rows("select request_id, loaded, dead from requests order by 1") == requests
+    )
+    assert read().events == 0
+
+
+def test_reading_the_archive_again_may_be_cut_short_anywhere(
+    home: Path, raw: Raw
+) -> None:
+    for n in range(3):
+        bodies = (compact([sent(f"{n}{one}")]) for one in "abc")
+        received(home, "sendgrid", *bodies, at=NOON + 60 * n)
+    read()
+    raw.path.unlink()
+
+    loaded = [extract(["inbox"], seconds=0.0)[0].loaded for _ in range(12)]
+
+    assert sum(loaded) == raw.row("select count(*) from sendgrid_events")[0] == 9
+    assert max(loaded) < 9
+
+
+def test_all_reads_the_archive_again_and_loads_nothing_twice(
+    home: Path, raw: Raw
+) -> None:
+    received(home, "sendgrid", compact([sent("a")]), compact([sent("b")]))
+    read()
+    with duckdb.connect(str(raw.path)) as warehouse:
+        warehouse.execute("delete from raw.sendgrid_events where event_id = 'b'")
+        warehouse.execute("delete from raw.requests where request_id like '%1.123456%'")
+
+    [outcome] = extract(["inbox"], everything=True)
+
+    assert (outcome.events, outcome.loaded) == (1, 1)
+    assert raw.rows("select event_id from sendgrid_events order by 1") == [
+        ("a",),
+        ("b",),
+    ]
 
 
 @pytest.mark.proof

@@ -157,10 +157,29 @@ def test_only_what_was_read_to_its_end_and_is_closed_is_archived(
     assert inbox.segments() == []
     assert inbox.forgettable([name]) == {name}
     assert [one.body for one in inbox.archive.read(name)] == [b"one", b"two"]
+    assert inbox.archive.size(name) == ends[-1]
     now = datetime.now(UTC)
     assert inbox.archive.forget(now) == 0
     assert inbox.archive.forget(now + timedelta(days=31)) == 1
     assert inbox.archive.segments() == []
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"no gzip", b"\x1f\x8b\x08\x00" + b"\xff" * 20]
+)
+def test_a_spoilt_archive_is_an_error_that_names_it(
+    tmp_path: Path, spoilt: bytes
+) -> None:
+    inbox, writer = Inbox(tmp_path), Writer(tmp_path)
+    writer.append([record(0, b"one")])
+    writer.close()
+    [name] = inbox.segments()
+    inbox.retire({name: 1_000_000})
+    [path] = inbox.archive.folder.iterdir()
+    path.write_bytes(spoilt or path.read_bytes()[:-9])
+
+    with pytest.raises(OSError, match=rf"spoilt on disk.*{name}"):
+        list(inbox.archive.read(name))
 
 
 def test_segments_are_rotated_by_size_and_by_age(tmp_path: Path) -> None:

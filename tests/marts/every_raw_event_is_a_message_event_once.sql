@@ -5,24 +5,16 @@
     At most builds only the events that came, or were written, since this test last
     passed.
 #}
-{%- set whole = tests_whole(['fct_message_events']) -%}
-{%- set events = 'true' if whole
-    else '(occurred_at, event_key) in (select occurred_at, event_key from new)' -%}
+-- depends_on: {{ ref('stg_ledger__loads') }}
 
-with
-
-new as (
-
+{%- set new -%}
     select
-        events.occurred_at,
-        events.event_key
+        new_events.occurred_at,
+        new_events.event_key
 
-    from {{ ref('int_message_events__unioned') }} as events
+    from {{ ref('int_message_events__unioned') }} as new_events
 
-    where events.load_id in (
-            select loads.load_id from {{ ref('stg_ledger__loads') }} as loads
-            where loads.change_number > {{ tested_through() }}
-        )
+    where new_events.load_id in {{ untested_loads() }}
 
     union
 
@@ -30,8 +22,11 @@ new as (
         occurred_at,
         event_key
     from {{ untested('fct_message_events') }}
+{%- endset -%}
+{%- set events = 'true' if tests_whole(['fct_message_events'])
+    else '(occurred_at, event_key) in (' ~ new ~ ')' %}
 
-),
+with
 
 raw_events as (
 

@@ -5,7 +5,9 @@
     At most builds only the loads that came since this test last passed.
 #}
 {{ config(severity='warn') }}
+
 -- depends_on: {{ ref('stg_ledger__loads') }}
+
 {%- set loads = 'true' if tests_whole([])
     else 'load_id in ' ~ untested_loads() %}
 

@@ -6,8 +6,10 @@
     At most builds only the loads that came since this test last passed: a load
     brings a request together with its rows, and nobody changes them later.
 #}
+-- depends_on: {{ ref('stg_ledger__loads') }}
+
 {%- set loads = 'true' if tests_whole([])
-    else 'load_id in ' ~ untested_loads() -%}
+    else 'load_id in ' ~ untested_loads() %}
 
 with
 
@@ -58,7 +60,9 @@ requests as (
     from {{ ref('stg_tallybook__requests') }}
 
     where {{ loads }}
-        and load_id in (select load_id from {{ ref('stg_ledger__loads') }})
+        and load_id in (
+            select loads.load_id from {{ ref('stg_ledger__loads') }} as loads
+        )
 
     group by load_id, request_id, received_on
 

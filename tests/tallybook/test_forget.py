@@ -393,7 +393,7 @@ def test_rows_that_are_only_in_the_log_are_erased_too(place: Place) -> None:
     assert person.is_in(place.home) == []
 
 
-def test_archived_requests_lose_their_body_and_open_ones_are_waited_for(
+def test_archived_requests_are_erased_too_and_open_ones_are_waited_for(
     place: Place,
 ) -> None:
     person = place.person()
@@ -419,9 +419,12 @@ def test_archived_requests_lose_their_body_and_open_ones_are_waited_for(
     assert [one.partition(":")[0] for one in report.waits_for] == [
         f"inbox/{opened}.segment"
     ]
-    assert [record.body for record in inbox.archive.read(archived)] == [
-        records[0].body,
-        b"",
+    kept, erased = inbox.archive.read(archived)
+    assert kept == records[0]
+    assert len(erased.body) >= len(records[1].body)
+    assert [event["email"] for event in json.loads(erased.body)] == [
+        Forgotten.of(place.home).token(person.address.title()),
+        "b@example.com",
     ]
 
     writer.close()
