@@ -265,6 +265,7 @@ class Arrivals:
         self._next: Received | Damage | None = None
         self._half_read = ""
         self._is_begun = False
+        self._is_noted = False
         self._warnings: Counter[str] = Counter()
         self._torn: list[str] = []
         self._spoilt: list[str] = []
@@ -275,8 +276,6 @@ class Arrivals:
         if self.outcome is None and self._next is None:
             self._look()
         return self.outcome is None or (self._is_begun and not self._is_noted)
-
-    _is_noted = False
 
     def package(self) -> Iterator[tuple[Table, pa.Table]]:
         """Rows of one package.

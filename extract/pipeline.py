@@ -529,8 +529,12 @@ def _replays(run: _Run) -> Iterator[Outcome]:
 def _replay(run: _Run, wanted: Wanted) -> Outcome:
     segments = Inbox(home() / "inbox")
     current = Replay(wanted, run.warehouse, segments, _latest(), run.forgotten)
-    while current.has_more():
-        run.load(inbox.inbox(current, run.forgotten))
+    message = ""
+    try:
+        while current.has_more():
+            run.load(inbox.inbox(current, run.forgotten))
+    except PipelineStepFailed as error:
+        message = f": then {_cause(error)}; what is left can be replayed again"
     tally = current.tally
     return Outcome(
         INBOX,
@@ -539,7 +543,9 @@ def _replay(run: _Run, wanted: Wanted) -> Outcome:
         loaded=tally.events,
         repeated=tally.repeats,
         dead=tally.dead,
-        message=f"of {current.read} dead letters {current.mended} are none any more",
+        outcome="failed" if message else "ok",
+        message=f"of {current.read} dead letters {current.mended} are none any more"
+        + message,
     )
 
 

@@ -379,7 +379,13 @@ def replay_dead_letters(
 
         outcome = replay(home(), _wanted(reason, source, since))
         say.replayed(outcome)
-    _answer(as_json, Exit.GOOD, replay=outcome, is_asked_for=outcome is None)
+    is_failed = outcome is not None and outcome.outcome == "failed"
+    _answer(
+        as_json,
+        Exit.COULD_NOT_RUN if is_failed else Exit.GOOD,
+        replay=outcome,
+        is_asked_for=outcome is None,
+    )
 
 
 def _wanted(reason: str | None, source: str | None, since: str | None) -> "Wanted":

@@ -258,7 +258,8 @@ class Say:
             self.line("a run is at work: its next tick, or the next run, does it", MIND)
             return
         self.line(
-            escape(f"{outcome.message}: {_read(replace(outcome, message=''))}"), GOOD
+            escape(f"{outcome.message}: {_read(replace(outcome, message=''))}"),
+            _MARKS[outcome.outcome],
         )
         if outcome.loaded:
             self.line("`tallybook run`, or `build`, takes them in", " ")

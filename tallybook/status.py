@@ -8,7 +8,6 @@ lock is held for the moment in which the warehouse is open.
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +19,7 @@ from extract.home import SettingsError, now
 from extract.mailgun_settings import SOURCE as MAILGUN
 from extract.mailgun_settings import NotConfiguredError, mailgun_settings
 from extract.places import RESOURCE as INBOX
-from extract.places import places_in
-from inbox import Damage, Inbox
+from extract.waiting import Waiting, waiting
 from tallybook.backfill import POLLED, told
 from tallybook.builds import Build, last_build
 from tallybook.errors import CannotRunError
@@ -31,9 +29,6 @@ from tallybook.lock import Holder, RunningError, only_run
 from tallybook.shelf import NAME
 
 _T = TypeVar("_T")
-
-MOST_COUNTED = 100_000
-"""Requests in the inbox; more are not counted one by one."""
 
 _FEW_FAILURES = 3
 """Ticks in a row that may fail before it is told."""
@@ -136,25 +131,6 @@ class Problem:
     doing: str
     happened_at: datetime
     problem: str
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """What the inbox holds that isn't loaded yet.
-
-    Attributes:
-        segments: Files that are not archived.
-        requests: Requests in them that wait, up to `MOST_COUNTED`.
-        since: Receipt of the first of them.
-        damaged: Places in them that can't be read.
-        archived: Files in the archive.
-    """
-
-    segments: int
-    requests: int
-    since: datetime | None
-    damaged: int
-    archived: int
 
 
 @dataclass(frozen=True)
@@ -266,7 +242,7 @@ def status(home: Path) -> Status:
             lanes=tuple(_by_now(lane, beat or None) for lane in noted.lanes),
             backfills=_backfills(home),
             beat=beat or None,
-            inbox=_inbox(home),
+            inbox=waiting(home),
         )
 
 
@@ -295,7 +271,7 @@ def look(home: Path) -> Status:
                 newest=_newest(con, clock),
                 lateness=_lateness(con),
                 backfills=_backfills(home),
-                inbox=_inbox(home),
+                inbox=waiting(home),
             )
     except duckdb.IOException as error:
         raise CannotRunError(
@@ -436,27 +412,6 @@ def _lateness(con: duckdb.DuckDBPyConnection) -> tuple[Lateness, ...]:
 def _backfills(home: Path) -> tuple[Backfill, ...]:
     found = (Desk(home, source).look() for source in POLLED)
     return tuple(one for one in found if one)
-
-
-def _inbox(home: Path) -> Waiting | None:
-    inbox = Inbox(home / "inbox")
-    if not inbox.folder.is_dir():
-        return None
-    requests, damaged, oldest = 0, 0, None
-    with suppress(OSError):  # archived this moment, say
-        for one in islice(inbox.read(places_in(home).offsets), MOST_COUNTED):
-            if isinstance(one, Damage):
-                damaged += 1
-            else:
-                requests += 1
-                oldest = oldest or one.record.received_at
-    return Waiting(
-        len(inbox.segments()),
-        requests,
-        None if oldest is None else datetime.fromtimestamp(oldest / 1_000_000, UTC),
-        damaged,
-        len(inbox.archive.segments()),
-    )
 
 
 def _changed_at(con: duckdb.DuckDBPyConnection) -> datetime | None:

@@ -10,15 +10,14 @@ from rich.text import Text
 
 from extract.backfills import Backfill
 from extract.places import RESOURCE as INBOX
+from extract.waiting import MOST_COUNTED, Waiting
 from tallybook.heart import Beat
 from tallybook.say import BAD, GOOD, MIND, at, counted, lasting, said, tests, verdict
 from tallybook.status import (
-    MOST_COUNTED,
     Count,
     Lane,
     Lateness,
     Status,
-    Waiting,
 )
 
 _FEW = 4

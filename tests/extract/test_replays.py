@@ -209,3 +209,24 @@ def test_a_request_is_carried_out_by_the_next_run_though_one_is_killed(
     assert raw.row(ACCOUNTS) == (0,)
     assert raw.row("select count(*) from requests where lane = 'replay'") == (1,)
     assert Inbox(home / "inbox").segments() == []
+
+
+def test_a_replay_that_fails_is_told_and_stops_nobody(
+    home: Path, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    received(home, "sendgrid", compact([sent("a")]))
+    with monkeypatch.context() as before:
+        before.setattr(decode, "LONGEST_NAME", 8)
+        extract(["inbox"])
+    requests = ReplayRequests(state_folder())
+    requests.ask(Wanted())
+
+    with monkeypatch.context() as broken:
+        broken.setattr("extract.arrivals.take_new", lambda *_: [99])
+        outcomes = extract(["inbox", "time_zones"])
+
+    assert [one.outcome for one in outcomes] == ["ok", "failed", "ok"]
+    assert "can be replayed again" in outcomes[1].message
+    assert not requests.waiting()
+    assert replay(Wanted()).loaded == 1
+    assert raw.row(ACCOUNTS) == (0,)

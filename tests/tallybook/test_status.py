@@ -10,6 +10,7 @@ from rich.console import Console
 from test_lock import held_by_another
 
 from extract.backfills import Desk
+from inbox import Record, Writer, new_request_id
 from tallybook import status as module
 from tallybook.builds import Build, Finding, note
 from tallybook.errors import CannotRunError
@@ -44,8 +45,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                  'ok', '')
             ) as runs(began_at, window_begin, window_end, cursor, outcome, message);
             create table raw.dead_letters as
-            select 'mailgun' as source, 'missing_id' as reason, received_at
-            from (values (now()), (now() - interval 3 day)) as d(received_at);
+            select 'mailgun' as source, 'missing_id' as reason, *
+            from (values ('a', now()), ('b', now() - interval 3 day), ('c', now()))
+                as d(dead_letter_key, received_at);
+            create table raw.requests as select 'replay:c' as request_id;
             create table raw.mailgun_events as
             select timestamptz '2026-03-01 11:58:00' as occurred_at;
             create table marts.fct_unmatched_events as
@@ -231,3 +234,31 @@ def test_it_fits_one_screen(home: Path, width: int) -> None:
     assert max(map(len, lines)) <= width
     assert lines[0] == "✓ all is well"
     assert "60 s behind" in drawn.get()
+
+
+def receive(home: Path, at: datetime, count: int) -> None:
+    writer = Writer(home / "inbox")
+    when = int(at.timestamp()) * 1_000_000
+    writer.append([Record(new_request_id(when), "sendgrid", "", when, b"[]")] * count)
+    writer.close()
+
+
+def test_what_waits_in_the_inbox_is_counted(home: Path) -> None:
+    assert status(home).inbox is None
+    receive(home, datetime.now(UTC), 3)
+
+    found = status(home)
+
+    assert found.inbox is not None
+    assert (found.inbox.segments, found.inbox.requests) == (1, 3)
+    assert not [one for one in found.troubles if "waits" in one]
+    console = Console(width=100)
+    with console.capture() as drawn:
+        show(console, found)
+    assert "3 requests to be loaded, 1 segment, 0 archived" in drawn.get()
+
+
+def test_what_waits_for_a_day_is_a_trouble(home: Path) -> None:
+    receive(home, datetime.now(UTC) - timedelta(days=2), 1)
+    [trouble] = [one for one in status(home).troubles if "waits to be loaded" in one]
+    assert "alive?" in trouble
