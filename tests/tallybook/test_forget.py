@@ -484,6 +484,37 @@ def test_a_dry_run_says_what_there_is_and_changes_nothing(place: Place) -> None:
     assert not (place.home / LIST).exists()
 
 
+def test_without_an_application_only_the_subjects_of_their_own_mails_go(
+    host: tuple[Simulator, Path],
+    dbt: Dbt,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TALLYBOOK_HOME", "")
+    place = Place(tmp_path / "home", host, dbt)
+    place.home.mkdir()
+    del place.settings["SOURCES__APP__LOCATION"]
+    place.run(FIRST)
+    [(address,)] = [
+        tuple(row.values())
+        for row in place.rows(
+            "select recipient_key from marts.fct_message_events"
+            " group by 1 order by count(*) desc, 1 limit 1"
+        )
+    ]
+    person, known = Person(address, "no member of anything"), place.marts()
+
+    place.forget(address)
+
+    left = place.marts()
+    for marts in (known, left):
+        for row in marts["fct_email_performance"]:
+            if row["sent"] == 1:
+                del row["subject"]
+    assert person.is_in(place.home) == []
+    assert_same(known, left, person, place.home)
+
+
 def test_what_is_no_address_is_refused(tmp_path: Path) -> None:
     for text in ("anna", "@example.com", "Anna <anna@example.com>", "a b@example.com"):
         with pytest.raises(CannotRunError, match="no address"):
