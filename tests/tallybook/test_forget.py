@@ -286,7 +286,7 @@ def told(rows: Rows, mart: str, person: Person, forgotten: Forgotten) -> list[st
             {
                 name: (
                     # The last digits of a sum depend on the order of rows.
-                    round(value, 6)
+                    round(value, 6) + 0.0
                     if isinstance(value, float)
                     else other.get(str(value).lower(), value)
                 )
