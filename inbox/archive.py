@@ -91,8 +91,9 @@ class Archive:
         for record in self.read(name):
             other = change(record)
             changed += other != record
-            frames.append(encode(other, name, size))
-            size += len(frames[-1])
+            frame = b"".join(encode(other, name, size))
+            frames.append(frame)
+            size += len(frame)
         if changed:
             path = self.folder / f"{name}{_SUFFIX}"
             stat = path.stat()
