@@ -132,6 +132,9 @@ summed as (
             as first_human_opened_at,
         max(occurred_at) filter (event_type = 'opened') as last_opened_at,
         min(occurred_at) filter (event_type = 'clicked') as first_clicked_at,
+        max(occurred_at) filter (
+            event_type in ('opened', 'clicked') and is_machine is not true
+        ) as last_engaged_at,
         min(occurred_at) filter (event_type = 'complained') as complained_at,
         min(occurred_at) filter (event_type = 'unsubscribed') as unsubscribed_at,
         min(occurred_at) filter (event_type = 'bounced' and severity = 'permanent')
@@ -180,7 +183,8 @@ select
     d.member_email as recipient, d.recipient_key,
     coalesce(nullif(trim(trim(d.message_id), '<>'), ''), s_message_id) as message_id,
     sent_at, queued_at, delivered_at, first_opened_at, first_human_opened_at,
-    last_opened_at, first_clicked_at, least(bounced_at, rejected_at) as failed_at,
+    last_opened_at, first_clicked_at, last_engaged_at,
+    least(bounced_at, rejected_at) as failed_at,
     complained_at, unsubscribed_at, coalesce(open_events, 0) as open_events,
     coalesce(click_events, 0) as click_events, coalesce(deferrals, 0) as deferrals,
     delivery_status,

@@ -27,6 +27,7 @@ from dlt.extract import DltResource, DltSource
 from extract import app_rows
 from extract.app_locations import Location, open_location
 from extract.app_tables import TABLES, AppError, Table
+from extract.forgotten import Forgotten
 
 OVERLAP = timedelta(minutes=10)
 """How long after its `updated_at` a row may be committed and still be found."""
@@ -41,6 +42,7 @@ def app(
     queries: Mapping[str, str],
     *,
     everything: bool = False,
+    forgotten: Forgotten | None = None,
 ) -> DltSource:
     """The application's tables that are new or changed since the last read.
 
@@ -52,6 +54,7 @@ def app(
             into our columns. For databases only.
         everything: Whether rows are read that were updated long ago, too: an import
             or a restore may write rows that are older than the last read.
+        forgotten: Who is not to be named in any row.
 
     Returns:
         A source with a resource `app_<table>` for each of `app_tables.TABLES`; each
@@ -64,7 +67,8 @@ def app(
             on as the cause of its own error.
     """
     place = open_checked(location, queries)
-    return source_of(lambda table: _changes(table, place, warehouse, everything))
+    who = forgotten or Forgotten()
+    return source_of(lambda table: _changes(table, place, warehouse, everything, who))
 
 
 def open_checked(location: str, queries: Mapping[str, str]) -> Location:
@@ -128,6 +132,7 @@ def _changes(
     place: Location,
     warehouse: duckdb.DuckDBPyConnection,
     everything: bool,
+    forgotten: Forgotten,
 ) -> Iterator[pa.Table]:
     """Reads a table from where the last read stopped; moves the cursor at the end.
 
@@ -149,7 +154,7 @@ def _changes(
         if held and not everything and state.get("made_with") == made_with:
             since = state["updated_at"] - OVERLAP
         with closing(place.batches(table, columns, since)) as batches:
-            typed = app_rows.typed(batches, table, cursor)
+            typed = forgotten.rows(app_rows.typed(batches, table, cursor), table)
             for batch in app_rows.newest(typed, table, cursor):
                 last = max(last, app_rows.last_update(batch) or EPOCH)
                 rows = app_rows.changed(batch, table, cursor) if held else batch

@@ -46,6 +46,7 @@ from extract import app_rows
 from extract.app import digest, open_checked, readable, source_of
 from extract.app_locations import BATCH, Location, Period
 from extract.app_tables import AppError, Table
+from extract.forgotten import Forgotten
 
 FEW = 100
 """Rows that may go even if they are more than half: small tables do change whole."""
@@ -90,6 +91,7 @@ def app_sweep(
     on_swept: Callable[[Swept], None],
     *,
     even_many: bool = False,
+    forgotten: Forgotten | None = None,
 ) -> DltSource:
     """The application's rows that are gone or back.
 
@@ -102,6 +104,7 @@ def app_sweep(
         on_swept: Told of each table when it is done. What it is told has not been
             loaded yet.
         even_many: Whether to believe an application that lost most of a table.
+        forgotten: Who raw has by a token only.
 
     Returns:
         The same source as that of `app.app`, its resources yielding the rows to merge
@@ -111,7 +114,9 @@ def app_sweep(
         AppError: As for `app.app`; nothing is marked in any table then.
     """
     place = open_checked(location, queries)
-    sweep = _Sweep(place, warehouse, period, datetime.now(UTC), even_many)
+    sweep = _Sweep(
+        place, warehouse, period, datetime.now(UTC), even_many, forgotten or Forgotten()
+    )
 
     def rows(table: Table) -> Iterator[pa.Table]:
         on_swept((yield from sweep.marks(table)))
@@ -128,6 +133,7 @@ class _Sweep:
     period: Period
     at: datetime
     even_many: bool
+    forgotten: Forgotten
 
     def marks(self, table: Table) -> Generator[pa.Table, None, Swept]:
         """Compares one table, and yields what is to be merged."""
@@ -150,7 +156,14 @@ class _Sweep:
                     f" sweep again"
                 )
                 return Swept(name, outcome="refused", message=message)
-            one = _Comparison(table, self.place, columns, period, cursor)
+            one = _Comparison(
+                table,
+                self.place,
+                columns,
+                period,
+                cursor,
+                forgotten=self.forgotten,
+            )
             one.compare()
             if doubt := None if self.even_many else one.doubt():
                 return Swept(name, one.compared, outcome="refused", message=doubt)
@@ -183,6 +196,8 @@ class _Comparison:
         columns: list[str],
         period: Period | None,
         cursor: duckdb.DuckDBPyConnection,
+        *,
+        forgotten: Forgotten,
     ) -> None:
         """Compares nothing yet.
 
@@ -192,6 +207,7 @@ class _Comparison:
             columns: Those that can be read there.
             period: What to compare; None for all.
             cursor: From `app_rows.session`.
+            forgotten: Who raw has by a token only.
         """
         self.compared = 0
         self.gone = 0
@@ -200,6 +216,7 @@ class _Comparison:
         self._columns = columns
         self._period = period
         self._cursor = cursor
+        self._forgotten = forgotten
         self._key = ", ".join(table.key)
         self._is_in_period = "true"
         self._bounds: dict[str, datetime] = {}
@@ -293,7 +310,7 @@ class _Comparison:
         # Whole rows are read a second time, by which some may have changed again.
         batches = self._place.batches(self._table, self._columns, period=self._period)
         with closing(batches):
-            typed = app_rows.typed(batches, self._table, self._cursor)
+            typed = self._typed(batches, self._table)
             rows = app_rows.newest(self._differing(typed), self._table, self._cursor)
             for batch in rows:
                 others = app_rows.changed(batch, self._table, self._cursor)
@@ -361,17 +378,27 @@ class _Comparison:
                 return
 
     def _key_columns(self) -> list[str]:
-        return [*self._table.key, *({"deleted_at"} & set(self._columns))]
+        names = dict.fromkeys(self._table.key)
+        # Whom an id stands for is told by the address beside it.
+        names |= dict.fromkeys(["deleted_at", self._table.person or "deleted_at"])
+        return [name for name in names if name in self._columns]
+
+    def _typed(self, batches: Iterable[pa.Table], table: Table) -> Iterator[pa.Table]:
+        """Rows as raw holds them."""
+        typed = app_rows.typed(batches, table, self._cursor)
+        return self._forgotten.rows(typed, table)
 
     def _remember(self, batches: Iterable[pa.Table]) -> None:
         """Adds keys to those that the application has."""
-        names = (*self._table.key, "deleted_at")
+        names = dict.fromkeys((*self._key_columns(), "deleted_at"))
         narrow = replace(
             self._table, columns={name: self._table.columns[name] for name in names}
         )
-        for rows in app_rows.typed(batches, narrow, self._cursor):
+        for rows in self._typed(batches, narrow):
             self._cursor.register("seen", rows)
-            self._cursor.execute("insert into there by name select * from seen")
+            self._cursor.execute(
+                f"insert into there by name select {self._key}, deleted_at from seen"  # noqa: S608 -- as above
+            )
 
     def _count(self, rows: str, values: Mapping[str, datetime] | None = None) -> int:
         found = self._cursor.execute(f"select count(*) from {rows}", values or {})  # noqa: S608

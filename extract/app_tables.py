@@ -29,6 +29,7 @@ class Table:
         required: Columns that the location must have; the others may be absent and
             are null then.
         time: The column that says when a row began; None if the table has none.
+        person: The column that holds a person's address; None if the table has none.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Table:
     columns: Mapping[str, Kind]
     required: frozenset[str]
     time: str | None = None
+    person: str | None = None
 
     @property
     def raw_name(self) -> str:
@@ -49,8 +51,10 @@ def _table(
     columns: Mapping[str, Kind],
     *required: str,
     time: str | None = None,
+    person: str | None = None,
 ) -> Table:
-    return Table(name, key, {**columns, **KEPT}, frozenset({*key, *required}), time)
+    needed = frozenset({*key, *required})
+    return Table(name, key, {**columns, **KEPT}, needed, time, person)
 
 
 TABLES = (
@@ -96,6 +100,7 @@ TABLES = (
             "sent_at": "timestamp",
         },
         time="sent_at",
+        person="member_email",
     ),
     _table(
         "members",
@@ -109,6 +114,7 @@ TABLES = (
         "account_id",
         "email",
         time="created_at",
+        person="email",
     ),
     _table(
         "notifications",

@@ -22,6 +22,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract.clients import BEACON, FLUME, SPADE
 from extract.decode import DeadLetter, Events, Page, as_text, dead_letter_key
+from extract.erased import email_id_variables
+from extract.forgotten import Forgotten
 from extract.lanes import (
     LONGEST_PART,
     ROW_GROUP,
@@ -98,12 +100,19 @@ class Ledger:
         warehouse: Where events are looked for that are there already.
         lane: How they came.
         tally: Counts them.
+        forgotten: Who is not to be named in events.
     """
 
     def __init__(
-        self, warehouse: duckdb.DuckDBPyConnection, lane: str, tally: Tally
+        self,
+        warehouse: duckdb.DuckDBPyConnection,
+        lane: str,
+        tally: Tally,
+        forgotten: Forgotten,
     ) -> None:
         """Nothing is counted yet."""
+        self._forgotten = forgotten
+        self._variables = email_id_variables(warehouse)
         self._warehouse = warehouse
         self._lane = lane
         self._tally = tally
@@ -120,6 +129,9 @@ class Ledger:
         Yields:
             New events, with the table that they are for.
         """
+        for record, decoded in group:
+            variables = self._variables[record.source]
+            self._forgotten.page(record.source, decoded.page, variables, decoded.keys)
         letters = [
             (
                 record,
@@ -216,6 +228,7 @@ class Arrivals:
         seconds: After which to hand over to whoever waits; None for no limit.
         on_group: Called after some requests.
         is_ending: Whether the process was asked to end.
+        forgotten: Who is not to be named in events.
 
     Attributes:
         tally: Counts so far.
@@ -236,6 +249,7 @@ class Arrivals:
         seconds: float | None,
         on_group: Callable[["Arrivals"], None],
         is_ending: Callable[[], bool],
+        forgotten: Forgotten | None = None,
     ) -> None:
         """Reads nothing yet."""
         self.tally = Tally()
@@ -253,7 +267,7 @@ class Arrivals:
         self._on_group = on_group
         self._is_ending = is_ending
         self._began_at = clock()
-        self._ledger = Ledger(warehouse, LANE, self.tally)
+        self._ledger = Ledger(warehouse, LANE, self.tally, forgotten or Forgotten())
         self._found = chain(
             self._archived(None if everything else places), inbox.read(self._committed)
         )

@@ -14,9 +14,10 @@ from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
 from extract.arrivals import SOURCE, Arrivals
+from extract.forgotten import Forgotten
 from extract.places import RESOURCE, SCHEMA
 from extract.replays import Replay
-from extract.tables import SOURCE_SETTINGS, TABLES, Table
+from extract.tables import DEAD_LETTERS, SOURCE_SETTINGS, TABLES, Table
 
 KEEP_DAYS = 30
 """Days for which segments are kept that the warehouse holds; as long as the longest
@@ -49,33 +50,41 @@ class Settings:
 # dlt commits its state with the package of the default schema; with another name the
 # places would lie in a package of their own, apart from the rows that they cover.
 @dlt.source(name=SCHEMA, section=SOURCE, max_table_nesting=0)
-def inbox(current: Arrivals | Replay | Settings) -> DltResource:
+def inbox(
+    current: Arrivals | Replay | Settings, forgotten: Forgotten | None = None
+) -> DltResource:
     """The next part of what was received, or of what is replayed.
 
     Args:
         current: The reading.
+        forgotten: Who is not to be named in dead letters.
 
     Returns:
         A source with one resource. It fills the providers' tables, `dead_letters`,
         `requests` and, with the last part, `lane_runs`.
     """
-    resource: DltResource = records(current)
+    resource: DltResource = records(current, forgotten or Forgotten())
     for table in TABLES:
         resource.apply_hints(**table.hints, create_table_variant=True)
     return resource
 
 
 @dlt.resource(name=RESOURCE)
-def records(current: Arrivals | Replay | Settings) -> Iterator[DataItemWithMeta]:
+def records(
+    current: Arrivals | Replay | Settings, forgotten: Forgotten
+) -> Iterator[DataItemWithMeta]:
     """One package: events, then what accounts for them; places go into the state.
 
     Args:
         current: The reading.
+        forgotten: Who is not to be named in dead letters.
 
     Yields:
         Arrow tables, marked with the table that they are for.
     """
     for table, rows in current.package():
+        if table is DEAD_LETTERS:
+            rows = forgotten.letters(rows)  # noqa: PLW2901 - what is left of them
         yield dlt.mark.with_table_name(rows, table.name)
         # dlt's validation leaves the rows in a cycle of frames and exceptions.
         gc.collect(0)

@@ -8,7 +8,7 @@ Logs API, which is to replace this one, is asked in `mailgun_logs`.
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -19,15 +19,16 @@ from dlt.extract import DltResource
 from dlt.extract.items import DataItemWithMeta
 
 from extract import mailgun_logs
-from extract.decode import Outline, PageReader, Shape, outline
+from extract.decode import Outline, Page, PageReader, Shape, outline
 from extract.event_keys import EventKeys
+from extract.forgotten import Forgotten
 from extract.http import Client, Patience, ProviderError
 from extract.lanes import Fetched, clock
 from extract.mailgun_settings import SOURCE, Api, MailgunSettings
 from extract.prefetch import Prefetch
 from extract.rounds import Round
 from extract.stands import Stands
-from extract.tables import SOURCE_SETTINGS, TABLES
+from extract.tables import DEAD_LETTERS, SOURCE_SETTINGS, TABLES
 from extract.windows import PAGE, SECOND, Window
 
 SHAPE = Shape("id", "event", "timestamp", "severity")
@@ -43,25 +44,32 @@ USER = "api"
 
 
 @dlt.source(name=SOURCE, max_table_nesting=0)
-def mailgun(current: Round, settings: pa.Table | None = None) -> DltResource:
+def mailgun(
+    current: Round,
+    settings: pa.Table | None = None,
+    forgotten: Forgotten | None = None,
+) -> DltResource:
     """The next part of what a round reads.
 
     Args:
         current: The round, inside its block.
         settings: Rows of `source_settings` that have changed.
+        forgotten: Who is not to be named in dead letters.
 
     Returns:
         A source with one resource. It fills `mailgun_events`, `dead_letters`,
         `requests` and, with a lane's last part, `lane_runs`.
     """
-    resource: DltResource = events(current, settings)
+    resource: DltResource = events(current, settings, forgotten or Forgotten())
     for table in TABLES:
         resource.apply_hints(**table.hints, create_table_variant=True)
     return resource
 
 
 @dlt.resource(name=RESOURCE)
-def events(current: Round, settings: pa.Table | None) -> Iterator[DataItemWithMeta]:
+def events(
+    current: Round, settings: pa.Table | None, forgotten: Forgotten
+) -> Iterator[DataItemWithMeta]:
     """One package of a round: a table for some pages, then what accounts for them.
 
     One resource for all tables, because what accounts for the pages is known only
@@ -71,6 +79,7 @@ def events(current: Round, settings: pa.Table | None) -> Iterator[DataItemWithMe
     Args:
         current: The round, inside its block.
         settings: Rows of `source_settings` that have changed.
+        forgotten: Who is not to be named in dead letters.
 
     Yields:
         Arrow tables, marked with the table that they are for.
@@ -78,6 +87,8 @@ def events(current: Round, settings: pa.Table | None) -> Iterator[DataItemWithMe
     if settings is not None:
         yield dlt.mark.with_table_name(settings, SOURCE_SETTINGS.name)
     for table, rows in current.package():
+        if table is DEAD_LETTERS:
+            rows = forgotten.letters(rows)  # noqa: PLW2901 - what is left of them
         yield dlt.mark.with_table_name(rows, table.name)
         # dlt's validation leaves the rows in a cycle of frames and exceptions.
         gc.collect(0)
@@ -95,7 +106,13 @@ def stands(state: Mapping[str, Any]) -> Stands:
 
 
 def pages(
-    client: Client, domain: str, window: Window, latest: int, api: Api = "events"
+    client: Client,
+    domain: str,
+    window: Window,
+    latest: int,
+    api: Api = "events",
+    *,
+    erase: Callable[[Page], None] = lambda _: None,
 ) -> Iterator[Fetched]:
     """A window's pages, in the order of time.
 
@@ -108,6 +125,7 @@ def pages(
         window: What to read.
         latest: Greatest plausible instant, microseconds since the epoch.
         api: Which of Mailgun's APIs to ask.
+        erase: Takes forgotten people out of a page, before its keys are made.
 
     Yields:
         Pages with at least one item.
@@ -122,6 +140,7 @@ def pages(
     with Prefetch(answers, lambda answer: len(answer.outline.page), AHEAD) as fetched:
         for received_at, outlined in fetched:
             page = reader.read(outlined, latest)
+            erase(page)
             keys = key.of(page.events.ids, page.events.occurred_at)
             yield Fetched(received_at, len(outlined.page), page, keys)
 

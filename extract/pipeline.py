@@ -33,6 +33,7 @@ from extract.arrivals import LANE, Arrivals
 from extract.arrivals import SOURCE as INBOX
 from extract.backfills import Desk
 from extract.destination import once_only_duckdb
+from extract.forgotten import Forgotten
 from extract.home import SettingsError, home, now
 from extract.http import Client
 from extract.lanes import Ended, Lane, clock
@@ -65,6 +66,7 @@ __all__ = [
     "check_mailgun",
     "extract",
     "replay",
+    "settle",
     "sweep",
 ]
 
@@ -165,6 +167,7 @@ class _Run:
 
     pipeline: dlt.Pipeline
     warehouse: duckdb.DuckDBPyConnection
+    forgotten: Forgotten
     everything: bool = False
     seconds: float | None = None
     memory: Memory = field(default_factory=Memory)
@@ -227,6 +230,7 @@ def extract(
         run = _Run(
             pipeline,
             warehouse,
+            Forgotten.of(home()),
             everything,
             seconds,
             memory or Memory(),
@@ -271,16 +275,40 @@ def sweep(period: Period, *, even_many: bool = False) -> list[Swept]:
         found[swept.table] = swept
 
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
-        run = _Run(pipeline, warehouse)
+        run = _Run(pipeline, warehouse, Forgotten.of(home()))
         _load_extracted(pipeline)  # of a run that was killed
         source = app_sweep(
-            location, warehouse, _app_queries(), period, note, even_many=even_many
+            location,
+            warehouse,
+            _app_queries(),
+            period,
+            note,
+            even_many=even_many,
+            forgotten=run.forgotten,
         )
         try:
             run.load(source)
         except PipelineStepFailed as error:
             raise app_tables.AppError(_cause(error)) from error
     return [found[table.name] for table in app_tables.TABLES]
+
+
+def settle() -> None:
+    """Loads what a killed run has left to load, and clears dlt's folder of rows.
+
+    Where the pipeline stands is in the warehouse, and is taken from there next time.
+
+    Raises:
+        WarehouseBusyError: Another process has the warehouse open.
+        LoadError: The warehouse does not take what was read; it is kept.
+    """
+    folder, gone = home() / "dlt", home() / "dlt.gone"
+    shutil.rmtree(gone, ignore_errors=True)
+    with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
+        _load_extracted(pipeline)
+    # At one stroke: half a folder would be no pipeline's.
+    folder.rename(gone)
+    shutil.rmtree(gone)
 
 
 def replay(wanted: Wanted) -> Outcome:
@@ -294,7 +322,7 @@ def replay(wanted: Wanted) -> Outcome:
         LoadError: The warehouse does not take what was found.
     """
     with open_warehouse() as warehouse, _active_pipeline(warehouse) as pipeline:
-        run = _Run(pipeline, warehouse)
+        run = _Run(pipeline, warehouse, Forgotten.of(home()))
         _load_extracted(pipeline)  # of a run that was killed
         return _replay(run, wanted)
 
@@ -321,7 +349,13 @@ def _app(run: _Run) -> Iterator[Outcome]:
         return
     try:
         rows = run.load(
-            app(location, run.warehouse, _app_queries(), everything=run.everything)
+            app(
+                location,
+                run.warehouse,
+                _app_queries(),
+                everything=run.everything,
+                forgotten=run.forgotten,
+            )
         )
     except app_tables.AppError as error:
         yield Outcome("app", outcome="failed", message=str(error))
@@ -369,7 +403,14 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
                 memory=run.memory,
                 desk=Desk(home(), MAILGUN),
                 pages=lambda domain, window: mailgun.pages(
-                    clients[hosts[domain]], domain, window, plausible, settings.api
+                    clients[hosts[domain]],
+                    domain,
+                    window,
+                    plausible,
+                    settings.api,
+                    erase=lambda page: run.forgotten.page(
+                        MAILGUN, page, settings.email_id_variables
+                    ),
                 ),
                 warehouse=run.warehouse,
                 on_page=lambda lane: run.on_progress(_progress(lane)),
@@ -379,7 +420,7 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
         try:
             while current.has_more():
                 changed = _changed_settings(run, MAILGUN, settings.for_models)
-                run.load(mailgun.mailgun(current, changed))
+                run.load(mailgun.mailgun(current, changed, run.forgotten))
                 current.loaded()
         except PipelineStepFailed as error:
             message = f"{_cause(error)}; what is not loaded is read again next time"
@@ -445,13 +486,14 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
         seconds=run.seconds,
         on_group=lambda reading: run.on_progress(_received(reading)),
         is_ending=run.is_ending,
+        forgotten=run.forgotten,
     )
     ended, message = "ok", ""
     try:
         if changed is not None:
             run.load(inbox.inbox(inbox.Settings(changed)))
         while current.has_more():
-            run.load(inbox.inbox(current))
+            run.load(inbox.inbox(current, run.forgotten))
             current.loaded()
         current.loaded()  # what a run that was killed has left
         segments.archive.forget(datetime.now(UTC), kept)
@@ -492,11 +534,11 @@ def _replays(run: _Run) -> Iterator[Outcome]:
 
 def _replay(run: _Run, wanted: Wanted) -> Outcome:
     segments = Inbox(home() / "inbox")
-    current = Replay(wanted, run.warehouse, segments, _latest())
+    current = Replay(wanted, run.warehouse, segments, _latest(), run.forgotten)
     message = ""
     try:
         while current.has_more():
-            run.load(inbox.inbox(current))
+            run.load(inbox.inbox(current, run.forgotten))
     except PipelineStepFailed as error:
         message = f": then {_cause(error)}; what is left can be replayed again"
     tally = current.tally

@@ -32,6 +32,7 @@ from extract.decode import (
     members_of,
     outline,
 )
+from extract.forgotten import Forgotten
 from extract.lanes import TOGETHER
 from extract.mailgun_webhook import MAILGUN, keys_of
 from extract.received import Decoded, UnusableBodyError
@@ -91,6 +92,7 @@ class Replay:
         warehouse: Where they are, and where repeats are looked for.
         inbox: Where exact bytes are looked for.
         latest: Greatest plausible instant, microseconds since the epoch.
+        forgotten: Who is not to be named in events.
 
     Attributes:
         tally: Counts so far.
@@ -104,6 +106,7 @@ class Replay:
         warehouse: duckdb.DuckDBPyConnection,
         inbox: Inbox,
         latest: int,
+        forgotten: Forgotten | None = None,
     ) -> None:
         """Looks which ones there are."""
         self.tally = Tally()
@@ -112,7 +115,7 @@ class Replay:
         self._warehouse = warehouse
         self._inbox = inbox
         self._latest = latest
-        self._ledger = Ledger(warehouse, LANE, self.tally)
+        self._ledger = Ledger(warehouse, LANE, self.tally, forgotten or Forgotten())
         self._keys = _waiting(warehouse, wanted)
         self._domains = _domains(warehouse)
         self._group: list[tuple[Record, Decoded]] = []

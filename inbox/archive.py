@@ -8,11 +8,13 @@ import gzip
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
-from inbox.records import Frame, Gap, Record, scan
+from inbox.records import Frame, Gap, Record, encode, scan
 from inbox.writer import sync_folder
 
 KEPT = timedelta(days=30)
@@ -73,6 +75,31 @@ class Archive:
             if isinstance(found, Frame):
                 yield found.record
 
+    def rewrite(self, name: str, change: Callable[[Record], Record]) -> int:
+        """Puts a segment with changed records in the place of another, at one stroke.
+
+        Bytes that were no record go. How long it is kept stays as it was.
+
+        Args:
+            name: As `segments` tells it.
+            change: Gives what is to be kept of a record.
+
+        Returns:
+            How many records are others now; nothing is written if none is.
+        """
+        changed, frames, size = 0, list[bytes](), 0
+        for record in self.read(name):
+            other = change(record)
+            changed += other != record
+            frame = b"".join(encode(other, name, size))
+            frames.append(frame)
+            size += len(frame)
+        if changed:
+            path = self.folder / f"{name}{_SUFFIX}"
+            stat = path.stat()
+            self._pack(name, BytesIO(b"".join(frames)), (stat.st_atime, stat.st_mtime))
+        return changed
+
     def scan(self, name: str) -> Iterator[Frame | Gap]:
         """The same, with the places where they lay, and the gaps between them."""
         path = self.folder / f"{name}{_SUFFIX}"
@@ -104,11 +131,19 @@ class Archive:
         return list(self.folder.glob(f"*{_SUFFIX}"))
 
     def _write(self, name: str, segment: Path) -> None:
+        with segment.open("rb") as source:
+            self._pack(name, source)
+
+    def _pack(
+        self, name: str, source: BinaryIO, times: tuple[float, float] | None = None
+    ) -> None:
         new = self.folder / f"{name}.new"
-        with segment.open("rb") as source, new.open("wb") as file:
+        with new.open("wb") as file:
             with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6) as packed:
                 shutil.copyfileobj(source, packed, 1024 * 1024)
             file.flush()
             os.fsync(file.fileno())
+        if times is not None:
+            os.utime(new, times)
         new.rename(self.folder / f"{name}{_SUFFIX}")
         sync_folder(self.folder)

@@ -7,10 +7,12 @@ For the demo, tests and benchmarks. Imports nothing of ours.
 
 - a world is made: `spec`, `cast`, `lives`, `failures`, `strays`, `hostile`,
   `conversations`, `diary`, `truth`, all together in `world`;
-- its events get bodies: `templates`, `clients`, `bodies`, `log`;
+- its events get bodies: `dialect`, `templates`, `clients`, `bodies`, `log`, and
+  `…_templates`, `…_bodies` of each provider;
 - its application is written: `tables`, `app`;
-- its provider answers: `wire` (HTTP), `pages`, `stats`, `knobs`, `mailgun`;
-- as a process of its own: `__main__`, started by `process`.
+- its polled provider answers: `wire` (HTTP), `pages`, `stats`, `logs`, `mailgun`;
+- what isn't polled is posted: `outbox`, `signing`, `postman`;
+- as a process of its own: `desk`, `knobs`, `__main__`, started by `process`.
 """
 
 from simulator.process import Simulator, serve

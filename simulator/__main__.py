@@ -1,7 +1,9 @@
-"""`python -m simulator`: builds a world, writes its application, serves its provider.
+"""`python -m simulator`: builds a world, writes its application, plays its providers.
 
-When ready, it prints one line of JSON: base_url, api_key, domains. It ends at SIGTERM
-or SIGINT, and when a pipe that it reads as stdin is closed, so that it never outlives
+When ready, it prints one line of JSON: base_url, api_key and domains of what is polled;
+posting_domains (by provider) and the keys that check what is posted to webhooks:
+sendgrid_public_key, mailgun_signing_key, postmark_credentials. It ends at SIGTERM or
+SIGINT, and when a pipe that it reads as stdin is closed, so that it never outlives
 whoever started it.
 """
 
@@ -18,7 +20,8 @@ from datetime import datetime
 from pathlib import Path
 
 from simulator.app import write_app
-from simulator.mailgun import HOST, Mailgun, listen
+from simulator.desk import HOST, Desk
+from simulator.knobs import POSTING
 from simulator.world import Spec, World
 
 
@@ -28,9 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: Command line; None for this process's own.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     recipe = {field.name: getattr(options, field.name) for field in fields(Spec)}
-    world = World(Spec(**recipe))
+    try:
+        spec = Spec(**recipe)
+    except ValueError as mistake:
+        parser.error(str(mistake))
+    world = World(spec)
     if options.app_folder is not None:
         write_app(world.app_tables(), options.app_folder, form=options.app_form)
     if options.truth is not None:
@@ -40,7 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m simulator", description="A stand-in Mailgun on loopback."
+        prog="python -m simulator",
+        usage="python -m simulator [options]",
+        description="Stand-ins for Mailgun, SendGrid and Postmark on loopback.",
+        epilog="docs/simulator.md says what to do with them.",
     )
     parser.add_argument("--port", type=int, default=0, help="0: any that is free")
     parser.add_argument("--app-folder", type=Path, help="write the application here")
@@ -59,13 +70,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(world: World, port: int) -> None:
-    mailgun = Mailgun(world)
-    server = await listen(mailgun, port)
+    desk = Desk(world)
+    server = await desk.listen(port)
     _, bound_port = server.sockets[0].getsockname()
+    sealer = desk.postman.sealer
     ready = {
         "base_url": f"http://{HOST}:{bound_port}",
-        "api_key": mailgun.api_key,
+        "api_key": desk.mailgun.api_key,
         "domains": world.domains,
+        "posting_domains": {name: world.domains_of(name) for name in POSTING},
+        "sendgrid_public_key": sealer.sendgrid.public,
+        "mailgun_signing_key": sealer.mailgun.secret,
+        "postmark_credentials": sealer.postmark_credentials,
     }
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -78,8 +94,10 @@ async def _serve(world: World, port: int) -> None:
         loop.add_reader(stdin, _stop_at_end, stdin, stopped)
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
-    async with server:
+    async with server, asyncio.TaskGroup() as group:
+        posting = group.create_task(desk.postman.run())
         await stopped.wait()
+        posting.cancel()
 
 
 def _stop_at_end(stdin: int, stopped: asyncio.Event) -> None:

@@ -3,14 +3,16 @@
 Two kinds of mailing, as two kinds of application send them:
 
 - batched (Ghost): one message id stands for up to `BATCH_SIZE` recipients and is
-  kept with the batch; the email's own id travels in the user variables;
+  kept with the batch; the email's own id travels in the user variables of most;
 - single (Tabbycat): every recipient has a message id of their own, kept with the
   recipient; emails sent for one occasion share a notification.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
+from uuid import UUID
 
 from simulator.clock import DAY, HOUR, MINUTE, instant_of
 from simulator.spec import Spec
@@ -63,13 +65,14 @@ _OCCASIONS = ("reminder", "draw_released", "invoice", "digest")
 
 
 class Account(NamedTuple):
-    """A customer of the application, with its own sending domain and zone."""
+    """A customer of the application, with its own sending domain, zone and provider."""
 
     account_id: str
     name: str
     timezone: str
     week_start: str
     domain: str
+    provider: str
     created_at: int
 
 
@@ -113,13 +116,21 @@ class Batch(NamedTuple):
 
 
 class Recipient(NamedTuple):
-    """An email to one member; `known_at` is when the application wrote the row."""
+    """An email to one member.
+
+    Attributes:
+        message_id: The provider message that it is part of: a Message-ID, or what
+            the provider's answer called it.
+        known_at: When the application wrote the row.
+        carries_id: Whether the message carries the application's own id.
+    """
 
     email: Email
     member: Member
     message_id: str
     sent_at: int
     known_at: int
+    carries_id: bool
 
 
 class Cast:
@@ -138,6 +149,7 @@ class Cast:
         """
         self._spec = spec
         self._rng = spec.random("cast")
+        self._draws = spec.random("carried ids")
         self.accounts = [self._account(number) for number in range(spec.accounts)]
         self.members: list[Member] = []
         self.notifications: list[Notification] = []
@@ -163,6 +175,7 @@ class Cast:
             timezone=timezone,
             week_start=week_start,
             domain=f"mail.{slug}.example",
+            provider=self._spec.provider_of(number),
             created_at=self._spec.begins_at - 400 * DAY,
         )
 
@@ -227,19 +240,22 @@ class Cast:
 
     def _recipients(self, email: Email, members: list[Member]) -> Iterator[Recipient]:
         spec, rng = self._spec, self._rng
-        message_id = ""
+        message_id, carries_id = "", False
+        # Postmark names each recipient's message, also of a batch.
+        batch_size = 1 if email.account.provider == "postmark" else BATCH_SIZE
         chosen = rng.sample(members, spec.recipients_per_email)
         for number, member in enumerate(chosen):
             if not email.is_batched:
                 message_id = _message_id(rng, email)
-            elif number % BATCH_SIZE == 0:
+            elif number % batch_size == 0:
                 message_id = _message_id(rng, email)
                 self.batches.append(Batch(message_id, email))
+                carries_id = self._draws.random() >= spec.without_email_id
             sent_at = email.submitted_at + int(rng.random() * 5 * MINUTE * spec.pace)
             known_at = sent_at
             if rng.random() < spec.late_rows:
                 known_at += int(rng.random() * HOUR * spec.pace) + 1
-            yield Recipient(email, member, message_id, sent_at, known_at)
+            yield Recipient(email, member, message_id, sent_at, known_at, carries_id)
 
 
 def _object_id(rng: Random) -> str:
@@ -247,7 +263,12 @@ def _object_id(rng: Random) -> str:
 
 
 def _message_id(rng: Random, email: Email) -> str:
-    """A Message-ID without angle brackets, in mixed case that has to be kept."""
+    """A message's name: a Message-ID, or what the provider's own API calls it."""
+    if email.account.provider == "postmark":
+        return str(UUID(int=rng.getrandbits(128), version=4))
+    if email.account.provider == "sendgrid" and email.is_batched:
+        return urlsafe_b64encode(rng.randbytes(16))[:22].decode()
+    # In mixed case that has to be kept; without angle brackets.
     stamp = instant_of(email.submitted_at).strftime("%Y%m%d%H%M%S")
     lower, upper = f"{rng.getrandbits(40):010x}", f"{rng.getrandbits(24):06X}"
     return f"{stamp}.{lower}.Tb{upper}@{email.account.domain}"

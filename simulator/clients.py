@@ -89,6 +89,12 @@ MACHINES = {
 }
 """`client-info` of machines, by the word in `bot`."""
 
+PEOPLE_AGENTS = tuple(client.user_agent for client in _PERSONAL)
+"""User agents of people, where a provider tells no more than that."""
+
+APPLE_AGENTS = (_PREFETCHER.user_agent,)
+"""What Apple's prefetch calls itself."""
+
 PLACES = tuple(
     (network, f'{{"country":"{country}","region":"{region}","city":"{city}"}}')
     for network, country, region, city in (

@@ -19,7 +19,7 @@ class Moment(NamedTuple):
 
     Attributes:
         occurred_at: When it happened, in microseconds.
-        event_id: Mailgun's id, unique among the domain's events of that UTC day.
+        event_id: The provider's id, unique among the domain's events of that UTC day.
         stored_at: When the provider's log shows it, in microseconds.
         template: What kind of event it is.
         recipient: Whose mail it is about; None if the template is the body as it
@@ -45,20 +45,20 @@ class Diary:
         counts: Number of events by UTC day (days since 1970) and event name.
     """
 
-    def __init__(self, spec: Spec, rng: Random) -> None:
+    def __init__(self, spec: Spec, rng: Random, id_reuse: float) -> None:
         """Begins with nothing noted.
 
         Args:
             spec: The world's recipe.
             rng: Where ids and delays are drawn from.
+            id_reuse: Share of events whose id was given on another day too.
         """
         self.moments: list[Moment] = []
         self.counts: Counter[tuple[int, str]] = Counter()
         self._rng = rng
         self._late = spec.late
         self._longest_late = int(spec.late_minutes * MINUTE)
-        self._id_reuse = spec.id_reuse
-        self._without_email_id = spec.without_email_id
+        self._id_reuse = id_reuse
         self._reusable: list[tuple[int, str]] = []
 
     def note(
@@ -77,8 +77,8 @@ class Diary:
             template: What.
             recipient: To whose mail.
             number: The attempt or link, where the template tells it.
-            carries_id: Whether it carries the application's own id; left alone,
-                batched mail does, except for the share that lacks it.
+            carries_id: Whether it carries the application's own id; left alone, as
+                all events of its message do.
 
         Returns:
             The event's id.
@@ -86,9 +86,7 @@ class Diary:
         event_id = self._id(at // DAY)
         stored_at = self._stored_at(at)
         if carries_id is None:
-            carries_id = recipient.email.is_batched and (
-                self._rng.random() >= self._without_email_id
-            )
+            carries_id = recipient.carries_id
         self.moments.append(
             Moment(at, event_id, stored_at, template, recipient, number, carries_id)
         )

@@ -1,4 +1,4 @@
-"""The ways in which delivery fails, as Mailgun words them."""
+"""The ways in which delivery fails, and how Mailgun words them."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ class Failure(NamedTuple):
         severity: Mailgun's `severity`; None where Mailgun leaves it out, which
             means temporary.
         reason: Mailgun's `reason`.
-        code: `delivery-status.code`; 602 and 605 to 607 are Mailgun's own.
+        code: `delivery-status.code`; 602 and 605 to 607 are Mailgun's own. None
+            where nobody was asked.
         enhanced_code: `delivery-status.enhanced-code`, None where there is none.
         message: `delivery-status.message`, what the other server said.
         description: `delivery-status.description`, what Mailgun says.
@@ -23,7 +24,7 @@ class Failure(NamedTuple):
 
     severity: str | None
     reason: str
-    code: int
+    code: int | None
     enhanced_code: str | None
     message: str
     description: str
@@ -88,14 +89,19 @@ OLD = Failure(
     "permanent", "old", 602, None, "Too old",
     "Mailgun gave up after trying for too long", _BOUNCE, "timed_out",
 )  # fmt: skip
+SUPPRESSED = (SUPPRESS_BOUNCE, SUPPRESS_UNSUBSCRIBE, SUPPRESS_COMPLAINT)
+
 DELAYED_BOUNCE = Failure(
     "permanent", "bounce", 550, "5.1.1",
     "5.1.1 Address rejected after the message had been accepted", "",
     ("failed", "permanent", "delayed-bounce"),
 )  # fmt: skip
 
-REJECTIONS = (
-    "Sandbox subdomains are for test purposes only",
-    "Message content was classified as spam",
+REJECTIONS = tuple(
+    Failure("permanent", "", None, None, text, "", ())
+    for text in (
+        "Sandbox subdomains are for test purposes only",
+        "Message content was classified as spam",
+    )
 )
-"""`reject.reason` of mail that Mailgun refused before any attempt."""
+"""Mail that Mailgun refused before any attempt; the message is `reject.reason`."""

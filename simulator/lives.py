@@ -9,29 +9,11 @@ from random import Random
 
 from simulator.cast import Recipient
 from simulator.clock import DAY, HOUR, MINUTE, SECOND
+from simulator.dialect import Dialect
 from simulator.diary import Diary
-from simulator.failures import (
-    BOUNCES,
-    DELAYED_BOUNCE,
-    OLD,
-    REJECTIONS,
-    SUPPRESS_BOUNCE,
-    SUPPRESS_COMPLAINT,
-    SUPPRESS_UNSUBSCRIBE,
-    TEMPORARY,
-    Failure,
-)
-from simulator.templates import (
-    ACCEPTED,
-    CLICKED,
-    COMPLAINED,
-    DELIVERED,
-    FAILED,
-    OPENED,
-    REJECTED,
-    UNKNOWN,
-    UNSUBSCRIBED,
-)
+from simulator.failures import Failure
+from simulator.spec import Spec
+from simulator.templates import Template
 from simulator.truth import RecipientTruth
 
 # What follows a delivery, as shares of those it may happen to. Rarer things are
@@ -45,6 +27,7 @@ _CLICKS = 0.3
 _CLICKS_AGAIN = 0.35
 _CLICKS_WITHOUT_OPEN = 0.02
 _UNSUBSCRIBES = 0.03
+_RETURNS = 0.3
 _COMPLAINS = 0.004
 
 _ENGAGEMENT = ("none", "opened", "clicked", "unsubscribed", "complained")
@@ -60,19 +43,19 @@ class Life:
     def __init__(
         self,
         recipient: Recipient,
+        dialect: Dialect,
         diary: Diary,
         rng: Random,
-        pace: float,
-        unknown_names: float,
+        spec: Spec,
     ) -> None:
         """Begins when the mail is handed over.
 
         Args:
             recipient: Whose.
+            dialect: How it is told.
             diary: Takes down the events.
             rng: Where the life is drawn from.
-            pace: Every delay is multiplied by it.
-            unknown_names: Chance of an event of a name that nobody knows.
+            spec: The world's recipe.
         """
         self.truth = RecipientTruth(
             email_id=recipient.email.email_id,
@@ -80,11 +63,12 @@ class Life:
             recipient=recipient.member.address,
         )
         self._recipient = recipient
+        self._dialect = dialect
         self._diary = diary
         self._rng = rng
-        self._pace = pace
-        self._unknown_names = unknown_names
-        self._at = recipient.sent_at
+        self._pace = spec.pace
+        self._unknown_names = spec.unknown_names
+        self._at = -(-recipient.sent_at // dialect.grain) * dialect.grain
 
     def live(self, fate: str) -> RecipientTruth:
         """Draws the whole life.
@@ -98,12 +82,11 @@ class Life:
         _LIVES[fate](self)
         if self._rng.random() < self._unknown_names:
             self._wait(SECOND, MINUTE)
-            name = self._rng.choice(UNKNOWN)
-            self._diary.note(self._at, name, self._recipient)
+            self._note(self._at, self._rng.choice(self._dialect.unknown))
         return self.truth
 
     def leave_no_trace(self) -> None:
-        """Mailgun never tells of it."""
+        """The provider never tells of it."""
 
     def stay_queued(self) -> None:
         """It was accepted and nothing more was heard."""
@@ -137,50 +120,44 @@ class Life:
     def bounce(self) -> None:
         """It is refused for good."""
         self._accept()
-        self._fail(self._rng.choice(BOUNCES), "bounced")
+        self._fail(self._rng.choice(self._dialect.bounces), "bounced")
 
     def bounce_afterwards(self) -> None:
         """It arrives, and is refused later."""
         self._accept()
         self._deliver(attempt=1)
         self._wait(10 * MINUTE, 6 * HOUR)
-        self._fail(DELAYED_BOUNCE, "bounced")
+        self._fail(self._dialect.delayed_bounce, "bounced")
         self.truth.is_delivered = False
 
     def grow_old(self) -> None:
-        """It is tried until Mailgun gives up."""
+        """It is tried until the provider gives up."""
         self._accept()
         attempts = self._defer()
         self._wait(HOUR, 8 * HOUR)
-        self._fail(OLD, "bounced", attempt=attempts + 1)
+        self._fail(self._dialect.old, "bounced", attempt=attempts + 1)
 
     def be_suppressed(self) -> None:
-        """It is not even tried: the address is on a list of Mailgun's."""
-        self._accept()
-        listed = (SUPPRESS_BOUNCE, SUPPRESS_UNSUBSCRIBE, SUPPRESS_COMPLAINT)
-        self._fail(self._rng.choice(listed), "rejected")
+        """It is not even tried: the address is on a list of the provider's."""
+        if self._dialect.accepts_suppressed:
+            self._accept()
+        self._fail(self._rng.choice(self._dialect.suppressed), "rejected")
 
     def be_rejected(self) -> None:
-        """Mailgun refuses to take it."""
+        """The provider refuses to take it."""
         self._wait(SECOND // 10, 2 * SECOND)
-        truth = self.truth
-        truth.delivery_status = "rejected"
-        truth.failed_at = truth.failure_at = self._at
-        truth.failure_severity = "permanent"
-        truth.failure_message = self._rng.choice(REJECTIONS)
-        truth.failure_event_id = self._diary.note(
-            self._at, REJECTED[truth.failure_message], self._recipient
-        )
+        self._note_failure(self._rng.choice(self._dialect.rejections), "rejected")
 
     def _accept(self) -> None:
         self._wait(SECOND // 10, 2 * SECOND)
-        self._diary.note(self._at, ACCEPTED, self._recipient)
-        self.truth.queued_at = self._at
-        self.truth.delivery_status = "queued"
+        if self._dialect.accepted:
+            self._note(self._at, self._dialect.accepted)
+            self.truth.queued_at = self._at
+            self.truth.delivery_status = "queued"
 
     def _deliver(self, attempt: int) -> None:
         self._wait(SECOND // 2, 20 * SECOND)
-        self._diary.note(self._at, DELIVERED, self._recipient, attempt)
+        self._note(self._at, self._dialect.delivered, attempt)
         self.truth.delivered_at = self._at
         self.truth.delivery_status = "delivered"
         self.truth.is_delivered = True
@@ -189,16 +166,19 @@ class Life:
         """Fails for now, once to four times; returns how often."""
         attempts = self._rng.randint(1, 4)
         for attempt in range(1, attempts + 1):
-            self._fail(self._rng.choice(TEMPORARY), "deferred", attempt)
+            self._fail(self._rng.choice(self._dialect.temporary), "deferred", attempt)
             self._wait(10 * MINUTE, HOUR)
         self.truth.deferrals = attempts
         return attempts
 
     def _fail(self, failure: Failure, status: str, attempt: int = 1) -> None:
         self._wait(SECOND // 2, 20 * SECOND)
+        self._note_failure(failure, status, attempt)
+
+    def _note_failure(self, failure: Failure, status: str, attempt: int = 1) -> None:
         truth = self.truth
         truth.delivery_status = status
-        if status != "deferred":
+        if failure.severity == "permanent":
             truth.failed_at = self._at
         truth.failure_at = self._at
         truth.failure_severity = failure.severity or "temporary"
@@ -206,9 +186,8 @@ class Life:
         truth.failure_enhanced_code = failure.enhanced_code
         truth.failure_message = failure.text
         truth.reject_reason = failure.reject_reason
-        truth.failure_event_id = self._diary.note(
-            self._at, FAILED[failure], self._recipient, attempt
-        )
+        template = self._dialect.failed[failure]
+        truth.failure_event_id = self._note(self._at, template, attempt)
 
     def _engage(self, *, surely: bool = False) -> None:
         """Whatever people and machines do with a mail that has arrived.
@@ -219,7 +198,7 @@ class Life:
         rng = self._rng
         read_at: int | None = None
         if self._recipient.email.track_opens:
-            if rng.random() < _MACHINE_OPENS:
+            if self._dialect.machines and rng.random() < _MACHINE_OPENS:
                 self._machine_opens()
             if surely or rng.random() < _PERSON_OPENS:
                 read_at = self._person_opens()
@@ -234,7 +213,7 @@ class Life:
             self._complains()
 
     def _machine_opens(self) -> None:
-        bot = self._rng.choice(("apple", "apple", "gmail", "generic"))
+        bot = self._rng.choice(self._dialect.machines)
         at = self._after(SECOND, 2 * MINUTE)
         self._opens(at, bot)
         while self._rng.random() < _MACHINE_OPENS_AGAIN:
@@ -255,7 +234,7 @@ class Life:
         return first
 
     def _opens(self, at: int, who: str) -> None:
-        self._diary.note(at, OPENED[who], self._recipient)
+        self._note(at, self._dialect.opened[who])
         truth = self.truth
         truth.open_events += 1
         truth.first_opened_at = min(at, truth.first_opened_at or at)
@@ -268,7 +247,7 @@ class Life:
         self.truth.first_clicked_at = first
         while True:
             link = self._rng.randint(1, 6)
-            self._diary.note(at, CLICKED, self._recipient, link)
+            self._note(at, self._dialect.clicked, link)
             self.truth.click_events += 1
             at += self._delay(SECOND, 10 * MINUTE)
             if self._rng.random() >= _CLICKS_AGAIN:
@@ -278,15 +257,23 @@ class Life:
 
     def _unsubscribes(self, read_at: int) -> None:
         at = read_at + self._delay(SECOND, 5 * MINUTE)
-        self._diary.note(at, UNSUBSCRIBED, self._recipient)
+        dialect = self._dialect
+        group = dialect.group_unsubscribed if self._recipient.email.is_batched else None
+        self._note(at, group or dialect.unsubscribed)
         self.truth.unsubscribed_at = at
         self._reach("unsubscribed")
+        if group and dialect.group_resubscribed and self._rng.random() < _RETURNS:
+            self._note(at + self._delay(MINUTE, HOUR), dialect.group_resubscribed)
 
     def _complains(self) -> None:
         at = self._after(DAY, 5 * DAY // 2)
-        self._diary.note(at, COMPLAINED, self._recipient)
+        self._note(at, self._dialect.complained)
         self.truth.complained_at = at
         self._reach("complained")
+
+    def _note(self, at: int, template: Template, number: int = 0) -> str:
+        self.truth.provider = self._recipient.email.account.provider
+        return self._diary.note(at, template, self._recipient, number)
 
     def _reach(self, step: str) -> None:
         reached = _ENGAGEMENT.index(self.truth.engagement_status)
@@ -303,7 +290,8 @@ class Life:
         """Microseconds between the two, before pace; mostly near the shorter."""
         draw = self._rng.random()
         spread = (longest - shortest) * draw * draw * draw
-        return 1 + int((shortest + spread) * self._pace)
+        delay = 1 + int((shortest + spread) * self._pace)
+        return delay - delay % self._dialect.grain
 
 
 _LIVES: dict[str, Callable[[Life], None]] = {

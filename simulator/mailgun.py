@@ -10,7 +10,6 @@ What it answers:
     POST /control                       turns knobs (`simulator.knobs`)
 """
 
-import asyncio
 import base64
 import hmac
 from collections import Counter
@@ -24,15 +23,14 @@ import msgspec
 
 from simulator import logs
 from simulator.clock import DAY, microseconds
-from simulator.knobs import Knobs
+from simulator.knobs import Knobs, turned
 from simulator.log import Log
 from simulator.pages import BadQueryError, Page, Reader, Stand, first_stand, stand_of
 from simulator.stats import totals
-from simulator.wire import Connection, Request, Response
+from simulator.wire import Request, Response
 from simulator.world import World
 
-HOST = "127.0.0.1"
-"""Loopback, and nothing else: the control door has no lock."""
+_HOST = "127.0.0.1"
 
 
 class Mailgun:
@@ -75,7 +73,7 @@ class Mailgun:
     def _control(self, request: Request) -> Response:
         if request.method == "POST":
             try:
-                self._knobs = self._knobs.turned(request.body)
+                self._knobs = turned(self._knobs, request.body)
             except ValueError as error:
                 return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         return _json(
@@ -151,15 +149,13 @@ class Mailgun:
 
     def _events(self, log: Log, request: Request, token: str) -> Response:
         try:
-            stand = (
-                stand_of(token) if token else first_stand(request.query, self._now())
-            )
+            stand = stand_of(token) if token else first_stand(request.query, self.now())
         except BadQueryError as problem:
             return _refusal(HTTPStatus.BAD_REQUEST, str(problem))
         page = self._turn(self._reader(log), stand)
         self._items_served += len(page.positions)
         here = request.path.removesuffix(f"/{token}") if token else request.path
-        base = f"http://{request.headers.get('host', HOST)}{here}"
+        base = f"http://{request.headers.get('host', _HOST)}{here}"
         links = {name: f"{base}/{link.token()}" for name, link in page.links.items()}
         paging = msgspec.json.encode(links)
         return Response(
@@ -169,7 +165,7 @@ class Mailgun:
 
     def _reader(self, log: Log) -> Reader:
         """A log as it looks now."""
-        now, oldest = self._now(), 0
+        now, oldest = self.now(), 0
         if self._knobs.retention_days is not None:
             oldest = now - int(self._knobs.retention_days * DAY)
         return Reader(log, now, oldest)
@@ -190,11 +186,12 @@ class Mailgun:
         if rest != "total":
             return _refusal(HTTPStatus.NOT_FOUND, "no such page")
         try:
-            return _json(totals(log, request.query, self._now()))
+            return _json(totals(log, request.query, self.now()))
         except BadQueryError as problem:
             return _refusal(HTTPStatus.BAD_REQUEST, str(problem))
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """The simulated clock, in microseconds."""
         now = self._knobs.now
         return self._world.last_stored_at if now is None else microseconds(now)
 
@@ -218,20 +215,3 @@ def _refusal(
 ) -> Response:
     body = msgspec.json.encode({"message": message})
     return Response(status, (body,), headers or {})
-
-
-async def listen(mailgun: Mailgun, port: int) -> asyncio.Server:
-    """Serves on loopback.
-
-    Args:
-        mailgun: Who answers.
-        port: TCP port; 0 for any that is free.
-
-    Returns:
-        The server, listening.
-
-    Raises:
-        OSError: The port is taken.
-    """
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: Connection(mailgun.answer), HOST, port)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
-from simulator.knobs import KnobSettings
+from simulator.knobs import KnobSettings, PostSettings
 from simulator.spec import Spec
 
 _PATIENCE = 10.0
@@ -25,7 +26,10 @@ class Simulator:
     Attributes:
         base_url: Scheme and host, without a path.
         api_key: For basic auth, user `api`.
-        domains: Sending domains.
+        domains: Sending domains of Mailgun's.
+        sendgrid_public_key: Checks what SendGrid posts.
+        mailgun_signing_key: Checks what Mailgun posts.
+        postmark_credentials: User and password that Postmark's posts give.
     """
 
     def __init__(self, spec: Spec, app_folder: Path | None = None) -> None:
@@ -56,6 +60,9 @@ class Simulator:
         self.base_url: str = told["base_url"]
         self.api_key: str = told["api_key"]
         self.domains: tuple[str, ...] = tuple(told["domains"])
+        self.sendgrid_public_key: str = told["sendgrid_public_key"]
+        self.mailgun_signing_key: str = told["mailgun_signing_key"]
+        self.postmark_credentials: str = told["postmark_credentials"]
 
     def control(self, **knobs: Unpack[KnobSettings]) -> dict[str, Any]:
         """Turns these knobs; the others stay.
@@ -70,11 +77,44 @@ class Simulator:
         Raises:
             ValueError: There is no such knob, or it can't be turned so.
         """
-        return self._ask("POST", json.dumps(knobs, default=datetime.isoformat))
+        body = json.dumps(knobs, default=datetime.isoformat)
+        return self._ask("POST", "/control", body)
 
     def counts(self) -> dict[str, Any]:
         """What was asked and answered so far; the same as `control` returns."""
-        return self._ask("GET", None)
+        return self._ask("GET", "/control")
+
+    def post(self, **knobs: Unpack[PostSettings]) -> dict[str, Any]:
+        """Turns the knobs of what is posted to webhooks; the others stay.
+
+        Args:
+            **knobs: See `simulator.knobs.PostKnobs`.
+
+        Returns:
+            pending, acknowledged and given_up (events, repeats too), posts (that were
+            taken), answers (attempts by status or mishap), knobs.
+
+        Raises:
+            ValueError: There is no such knob, or it can't be turned so.
+        """
+        return self._ask("POST", "/posts", json.dumps(knobs))
+
+    def posted(self) -> dict[str, Any]:
+        """What was posted so far; the same as `post` returns."""
+        return self._ask("GET", "/posts")
+
+    def wait_until_posted(self, seconds: float = 60.0) -> dict[str, Any]:
+        """Waits until everything that is due and has an address was posted.
+
+        Raises:
+            TimeoutError: That takes longer than so many seconds.
+        """
+        until = time.monotonic() + seconds
+        while (told := self.posted())["pending"]:
+            if time.monotonic() > until:
+                raise TimeoutError(f"not posted after {seconds} s: {told}")
+            time.sleep(0.02)
+        return told
 
     def close(self) -> None:
         """Ends the process, the one that this object started."""
@@ -89,10 +129,10 @@ class Simulator:
             if pipe is not None:
                 pipe.close()
 
-    def _ask(self, method: str, body: str | None) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, body: str | None = None) -> dict[str, Any]:
         connection = HTTPConnection(urlsplit(self.base_url).netloc)
         try:
-            connection.request(method, "/control", body)
+            connection.request(method, path, body)
             response = connection.getresponse()
             told: dict[str, Any] = json.load(response)
         finally:

@@ -22,17 +22,19 @@ class Spec:
         begin: First instant of the world; must have a zone.
         days: Length of the world in days of 24 hours.
         accounts: Number of accounts, each with its own sending domain and zone.
+        sendgrid_accounts: How many of them send through SendGrid, the last ones.
+        postmark_accounts: How many send through Postmark, the last before these.
         emails: Number of mailings, dealt to the accounts in turn.
         recipients_per_email: Recipients of each mailing; about 3.3 events each.
         batched: Share of emails sent as batches (one message id for many
             recipients) rather than as one message for each recipient.
-        without_email_id: Share of batched mail's events that lack the
+        without_email_id: Share of batched mail's messages that lack the
             application's own id, and match by their message id alone.
-        late: Share of events that the provider stores late, out of order.
+        late: Share of events that the provider stores (or posts) late, out of order.
         late_minutes: Greatest delay of a late event, in minutes.
         late_rows: Share of the application's recipient rows that it writes only
             after the mail has left (up to an hour later).
-        id_reuse: Share of events whose id was given on another UTC day too.
+        id_reuse: Share of Mailgun's events whose id was given on another UTC day too.
         unknown_names: Share of recipients with an event of a name nobody knows.
         unmatched: Share of further events that match no email or recipient.
         inbound: Share of further `stored` events, that is received mail.
@@ -48,6 +50,8 @@ class Spec:
     begin: datetime = datetime(2026, 3, 1, tzinfo=UTC)
     days: int = 14
     accounts: int = 3
+    sendgrid_accounts: int = 0
+    postmark_accounts: int = 0
     emails: int = 40
     recipients_per_email: int = 100
     batched: float = 0.6
@@ -75,6 +79,8 @@ class Spec:
             is_number = isinstance(value, int | float) and field.name != "seed"
             if is_number and value < 0:
                 raise ValueError(f"{field.name} must not be negative")
+        if self.sendgrid_accounts + self.postmark_accounts > self.accounts:
+            raise ValueError("accounts must be at least those of all providers")
 
     @property
     def begins_at(self) -> int:
@@ -90,6 +96,15 @@ class Spec:
     def pace(self) -> float:
         """What every delay of a life is multiplied by: 1, or less in short worlds."""
         return min(1.0, self.days / UNHURRIED_DAYS)
+
+    def provider_of(self, account: int) -> str:
+        """Who sends for the account of this number."""
+        from_the_end = self.accounts - account
+        if from_the_end <= self.sendgrid_accounts:
+            return "sendgrid"
+        if from_the_end <= self.sendgrid_accounts + self.postmark_accounts:
+            return "postmark"
+        return "mailgun"
 
     def random(self, *purpose: str) -> Random:
         """A source of randomness of its own for each purpose.

@@ -15,6 +15,7 @@ class RecipientTruth:
     Attributes:
         email_id, account_id, recipient: Whose; the address as the application
             spells it.
+        provider: Who told of it; None if nobody did.
         failure_event_id, failure_at: The event that the failure details are of.
         reject_reason: Only where the conventions fix it: suppressions and timeouts.
     """
@@ -22,6 +23,7 @@ class RecipientTruth:
     email_id: str
     account_id: str
     recipient: str
+    provider: str | None = None
     delivery_status: str = "sent"
     engagement_status: str = "none"
     is_delivered: bool = False
@@ -51,7 +53,8 @@ class Unmatched:
     """An event that belongs to no known email or recipient.
 
     Attributes:
-        domain, event_id, occurred_at: Which event; microseconds.
+        domain, event_id, occurred_at: Which event, of the account with this domain;
+            microseconds.
         reason: `no_id`, `unknown_email` or `unknown_recipient`.
     """
 
@@ -89,8 +92,9 @@ class Truth:
 
     Attributes:
         recipients: One for each email and recipient.
-        counts: Number of distinct events that must be loaded, by domain, UTC day
-            and Mailgun's event name; dead letters are not among them.
+        counts: Number of distinct events that must be loaded, by the account's
+            domain, UTC day and the provider's event name; dead letters are not among
+            them.
         unmatched: Events that match nothing; oddities that are kept match nothing
             either and are listed only as oddities.
         oddities: Broken and odd items.

@@ -16,13 +16,15 @@ from operator import attrgetter
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from simulator.bodies import Bodies
 from simulator.cast import Account, Cast, Recipient
 from simulator.clock import DAY, utc_day
 from simulator.diary import Diary
 from simulator.hostile import sprinkle
 from simulator.lives import Life, draw_fates
 from simulator.log import Event, Log
+from simulator.mailgun_templates import MAILGUN
+from simulator.postmark_templates import POSTMARK
+from simulator.sendgrid_templates import SENDGRID
 from simulator.spec import Spec
 from simulator.strays import stray
 from simulator.tables import tables
@@ -31,12 +33,16 @@ from simulator.truth import Truth
 __all__ = ["Event", "Log", "Spec", "Truth", "World"]
 
 
+_DIALECTS = {"mailgun": MAILGUN, "sendgrid": SENDGRID, "postmark": POSTMARK}
+
+
 class World:
     """Everything there is to simulate, made from a recipe.
 
     Attributes:
         spec: The recipe.
-        domains: Sending domains, one for each account, in the accounts' order.
+        domains: Mailgun's sending domains, one for each of its accounts, in their
+            order.
         last_stored_at: When the last event of all domains is stored, in microseconds
             since the epoch; the world's first instant if there is none.
     """
@@ -59,11 +65,16 @@ class World:
             for account in self._cast.accounts:
                 recipients = mail.get(account.domain, [])
                 self._logs[account.domain] = self._live(account, recipients)
-        self.domains = tuple(self._logs)
+        self.domains = self.domains_of("mailgun")
         self.last_stored_at = max(
             (max(log.stored_at) for log in self._logs.values() if len(log)),
             default=spec.begins_at,
         )
+
+    def domains_of(self, provider: str) -> tuple[str, ...]:
+        """Domains of the accounts that send through a provider, in their order."""
+        accounts = self._cast.accounts
+        return tuple(each.domain for each in accounts if each.provider == provider)
 
     def log(self, domain: str) -> Log:
         """The log of a domain.
@@ -91,20 +102,21 @@ class World:
 
     def _live(self, account: Account, recipients: list[Recipient]) -> Log:
         spec, truth, domain = self.spec, self._truth, account.domain
-        diary = Diary(spec, spec.random("diary", domain))
+        dialect = _DIALECTS[account.provider]
+        id_reuse = spec.id_reuse if account.provider == "mailgun" else 0.0
+        diary = Diary(spec, spec.random("diary", domain), id_reuse)
         rng = spec.random("lives", domain)
         fates = draw_fates(rng, len(recipients))
         for recipient, fate in zip(recipients, fates, strict=True):
-            life = Life(recipient, diary, rng, spec.pace, spec.unknown_names)
+            life = Life(recipient, dialect, diary, rng, spec)
             truth.recipients.append(life.live(fate))
         if recipients:
-            stray(recipients, spec, diary, truth)
-        odd = round(spec.hostile * len(diary.moments))
-        sprinkle(domain, odd, spec, diary, truth)
+            stray(recipients, spec, dialect, diary, truth)
+        sprinkle(account, round(spec.hostile * len(diary.moments)), spec, diary, truth)
         for (day, name), count in diary.counts.items():
             truth.counts[domain, utc_day(day * DAY), name] = count
         diary.moments.sort()
-        bodies = Bodies(spec.random("bodies", domain), spec.text_timestamps)
+        bodies = dialect.bodies(spec.random("bodies", domain), spec.text_timestamps)
         return Log(diary.moments, bodies.write(diary.moments))
 
 

@@ -23,6 +23,7 @@ from tallybook.say import Say
 
 if TYPE_CHECKING:
     from extract.replays import Wanted
+    from tallybook.forget import Report
     from tallybook.rebuild import Request
 
 AsJson = Annotated[
@@ -454,6 +455,7 @@ def publish(
     with _working("publish") as (home, say):
         from tallybook.build import Dbt
         from tallybook.builds import last_build
+        from tallybook.forget import Forgetting
         from tallybook.marts import marts_in
         from tallybook.publish import publish as bring_up_to_date
 
@@ -464,7 +466,65 @@ def publish(
                 "Run `tallybook build` to see what failed; `tallybook publish "
                 "--anyway` publishes it as it is.",
             )
-        say.published(bring_up_to_date(home, marts_in(Dbt(home).manifest())))
+        forgetting = Forgetting(home)
+        afresh = forgetting.must_publish and not forgetting.must_erase
+        marts = marts_in(Dbt(home).manifest())
+        say.published(bring_up_to_date(home, marts, afresh=afresh))
+        if afresh:
+            forgetting.erase()
+            say.forgot(forgetting.finish(is_published=True))
+
+
+@app.command()
+def forget(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS")],
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what there is of them.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a person out of every file, and keep them out.
+
+    Their rows stay, with a token in place of the address, so that every count still
+    tallies; the warehouse and what is published are written anew without them. While a
+    run is at work, its next tick does it.
+    """
+    if dry_run:
+        with _working("forget", as_json) as (home, say):
+            from tallybook.forget import look
+
+            found = look(home, address)
+            say.would_forget(address, found)
+        _answer(as_json, Exit.GOOD, found=found)
+    with _speaking(as_json) as say:
+        from extract.home import home as home_of
+        from tallybook.forget import ask
+        from tallybook.lock import RunningError
+
+        asked = ask(home_of(), address)
+        try:
+            report, exit_status = _forget(home_of(), say)
+        except RunningError:
+            say.asked_to_forget()
+            _answer(as_json, Exit.GOOD, asked_at=asked.asked_at)
+    _answer(as_json, exit_status, forgot=report)
+
+
+def _forget(home: Path, say: Say) -> "tuple[Report | None, int]":
+    """Carries out what is asked for, if no run is at work."""
+    from tallybook import status
+    from tallybook.lock import only_run
+
+    with only_run(home, "forget"):
+        from tallybook.build import Dbt
+        from tallybook.heart import Heart
+        from tallybook.run import finish, finish_status, read
+
+        read(("inbox",), say)  # what is archived can be written anew
+        build, _, report = finish(home, say, Dbt(home), Heart(home))
+        status.note(home)
+    return report, finish_status(build, report)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-Step = Literal["extract", "build", "publish", "wait"]
+Step = Literal["extract", "forget", "build", "publish", "wait"]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from extract.pipeline import Outcome, Progress
 from tallybook.builds import Build
 from tallybook.errors import CannotRunError
+from tallybook.forget import Report
 from tallybook.publish import Publication
 from tallybook.run import Run
 
@@ -114,6 +115,16 @@ class LogLines:
     def unpublished(self) -> None:
         """Why there is nothing new for analysts."""
         self._line("unpublished", message="analysts keep the last state that passed")
+
+    def forgot(self, report: Report) -> None:
+        """What forgetting did; whom, only by their tokens."""
+        self._line(
+            "forgot" if report.is_done else "forgetting",
+            tokens=" ".join(report.tokens),
+            rows=sum(report.rows.values()),
+            waits_for="; ".join(report.waits_for),
+            traces=" ".join(report.traces),
+        )
 
     def ticked(self, done: Run, seconds: float) -> None:
         """The tick as a whole."""

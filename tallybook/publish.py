@@ -52,7 +52,9 @@ class Publication:
     seconds: float
 
 
-def publish(home: Path, marts: tuple[Mart, ...]) -> Publication:
+def publish(
+    home: Path, marts: tuple[Mart, ...], *, afresh: bool = False
+) -> Publication:
     """Publishes the marts as the warehouse has them now.
 
     Killed at any moment, it leaves the file that was published before or the
@@ -61,6 +63,8 @@ def publish(home: Path, marts: tuple[Mart, ...]) -> Publication:
     Args:
         home: The state folder.
         marts: Name, description and kind of each mart.
+        afresh: Whether to make a new file, and keep none that was published before:
+            deleted rows stay in the bytes of a file.
 
     Returns:
         What was done.
@@ -74,6 +78,8 @@ def publish(home: Path, marts: tuple[Mart, ...]) -> Publication:
     folder = home / "published"
     try:
         shelf = Shelf(folder)
+        if afresh:
+            shelf.clear()
         with _open(home / "warehouse.duckdb") as con:
             path, held, since = _choose(con, shelf)
             try:

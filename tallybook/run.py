@@ -1,4 +1,4 @@
-"""One run: extract ──▶ build, with its tests ──▶ publish what is green.
+"""One run: extract ──▶ forget ──▶ build, with its tests ──▶ publish what is green.
 
 A source that fails keeps what it brought, and the others are built all the
 same. A test that fails stops only the publication.
@@ -24,6 +24,7 @@ from extract.pipeline import sweep as sweep_app
 from tallybook.build import Dbt
 from tallybook.builds import Build, note
 from tallybook.errors import CannotRunError
+from tallybook.forget import Forgetting, Report
 from tallybook.heart import Heart
 from tallybook.marts import marts_in
 from tallybook.publish import Publication, publish
@@ -50,6 +51,9 @@ class Listener(Protocol):
     def unpublished(self) -> None:
         """Called when a check has failed."""
 
+    def forgot(self, report: Report) -> None:
+        """Called when somebody was to be forgotten."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -59,16 +63,18 @@ class Run:
         extract: How each source was read.
         build: What was built; None when the process was asked to end before.
         publication: What was published; None when a check failed.
+        forgot: What forgetting people did; None when nobody was to be.
     """
 
     extract: tuple[Outcome, ...]
     build: Build | None
     publication: Publication | None
+    forgot: Report | None = None
 
     @property
     def exit_status(self) -> int:
         """The worst of what happened: 1 a check failed, 2 something could not run."""
-        built = build_status(self.build) if self.build else 0
+        built = finish_status(self.build, self.forgot) if self.build else 0
         return max(extract_status(self.extract), built)
 
 
@@ -113,16 +119,39 @@ def run(
     )
     if is_ending():
         return Run(outcomes, None, None)
+    build, publication, forgot = finish(home, listener, dbt, heart)
+    return Run(outcomes, build, publication, forgot)
+
+
+def finish(
+    home: Path, listener: Listener, dbt: Dbt, heart: Heart
+) -> tuple[Build, Publication | None, Report | None]:
+    """Builds and publishes what was read, without those who are to be forgotten.
+
+    Raises:
+        SettingsError: A setting makes no sense.
+        CannotRunError: A step could not begin.
+    """
+    forgetting = Forgetting(home)
+    if forgetting.is_needed:
+        heart.at("forget")
+        forgetting.erase()
     heart.at("build")
     build = build_and_note(home, dbt, listener)
     publication = None
     if build.is_green:
         heart.at("publish")
-        publication = publish(home, marts_in(dbt.manifest()))
+        publication = publish(
+            home, marts_in(dbt.manifest()), afresh=forgetting.must_publish
+        )
         listener.published(publication)
     else:
         listener.unpublished()
-    return Run(outcomes, build, publication)
+    if not forgetting.is_needed:
+        return build, publication, None
+    report = forgetting.finish(is_published=publication is not None)
+    listener.forgot(report)
+    return build, publication, report
 
 
 def read(
@@ -211,6 +240,11 @@ def extract_status(outcomes: Sequence[Outcome]) -> int:
 def sweep_status(swept: Sequence[Swept]) -> int:
     """Exit status of a sweep: 2 if it did not believe what it found."""
     return 2 if any(one.outcome == "refused" for one in swept) else 0
+
+
+def finish_status(build: Build, report: Report | None) -> int:
+    """Exit status of building, and of forgetting: 1 if someone is named still."""
+    return max(build_status(build), 1 if report and report.traces else 0)
 
 
 def build_status(build: Build) -> int:

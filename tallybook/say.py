@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from extract.pipeline import Progress as Reading
     from tallybook.dead_letters import Kind
     from tallybook.doctor import Finding as Diagnosis
+    from tallybook.erasure import Erased
+    from tallybook.forget import Report
     from tallybook.publish import Publication
     from tallybook.rebuild import Request, Scope
 
@@ -155,6 +157,44 @@ class Say:
     def unpublished(self) -> None:
         """Why there is nothing new for analysts."""
         self.line("not published: analysts keep the last state that passed", IDLE)
+
+    def would_forget(self, address: str, found: "Erased") -> None:
+        """What there is of a person."""
+        if not found.rows and not found.made_again:
+            self.line(f"nothing in the warehouse names {escape(address)}", IDLE)
+        for table, rows in found.rows.items():
+            self.line(f"{table}: {counted(rows, 'row')} to be erased", IDLE)
+        if found.made_again:
+            self.line(f"to be made again: {', '.join(found.made_again)}", IDLE)
+        self._tell_others(found.other_addresses)
+
+    def asked_to_forget(self) -> None:
+        """Who will do it."""
+        self.line("asked for: the next tick of the run at work carries it out", MIND)
+
+    def forgot(self, report: "Report") -> None:
+        """What forgetting did, and what is left of it."""
+        for table, rows in report.rows.items():
+            self.line(f"{table}: {counted(rows, 'row')} erased", GOOD)
+        for segment in report.segments:
+            self.line(f"inbox/archive/{segment}: written again", GOOD)
+        for file in report.removed:
+            self.line(f"{escape(file)}: removed", GOOD)
+        for wait in report.waits_for:
+            self.line(f"waits for {escape(wait)}", MIND)
+        for trace in report.traces:
+            self.line(f"{escape(trace)} still names them: tell the developers", BAD)
+        self._tell_others(report.other_addresses)
+        if report.is_done:
+            self.line(f"forgotten, and found nowhere: {', '.join(report.tokens)}", GOOD)
+
+    def _tell_others(self, addresses: int) -> None:
+        if addresses:
+            self.line(
+                f"the same member has {addresses} more in the application's tables; "
+                "forget each of them, too, if they are the same person",
+                MIND,
+            )
 
     def found(self, finding: "Diagnosis") -> None:
         """What the doctor found, and what to do about it."""

@@ -92,6 +92,11 @@ class Shelf:
             number += 1
         return self._folder / f".analytics-{number}.duckdb"
 
+    def clear(self) -> None:
+        """Removes every file but the name that analysts open, until it is replaced."""
+        for path in self._folder.glob(".analytics-*.duckdb"):
+            self.discard(path)
+
     def discard(self, path: Path) -> None:
         """Removes a file; a process that has it open reads on undisturbed."""
         log_of(path).unlink(missing_ok=True)

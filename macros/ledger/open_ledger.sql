@@ -69,6 +69,11 @@
         {{ column }} {{ node.columns[column].data_type }}
         {%- endfor %}
     );
+    {#- A later version may keep more of a changed row. #}
+    {%- for column in change_columns(node) %}
+    alter table ledger.{{ node.name }}__changes
+    add column if not exists {{ column }} {{ node.columns[column].data_type }};
+    {%- endfor %}
     {%- endfor %}
     {%- endif %}
 {%- endmacro %}

@@ -35,8 +35,14 @@
     insert into {{ relation }} by name
     select * from added__rows;
 
-    insert into {{ changes }}
-    select {{ number }}, {{ change_columns | join(', ') }} from removed__rows
+    insert into {{ changes }} by name
+    select
+        {{ number }} as change_number,
+        {{ change_columns | join(', ') }}
+    from removed__rows
     union
-    select {{ number }}, {{ change_columns | join(', ') }} from added__rows
+    select
+        {{ number }} as change_number,
+        {{ change_columns | join(', ') }}
+    from added__rows
 {%- endmacro %}

@@ -48,6 +48,10 @@ summed as (
             as last_opened_at,
         min(occurred_at) filter (where event_type = 'clicked')
             as first_clicked_at,
+        max(occurred_at) filter (
+            where event_type in ('opened', 'clicked')
+            and is_machine is not true
+        ) as last_engaged_at,
         min(occurred_at) filter (where event_type = 'complained')
             as complained_at,
         min(occurred_at) filter (where event_type = 'unsubscribed')

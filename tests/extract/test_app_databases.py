@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
-from test_app import Application, House
+from test_app import MANY, MEGABYTES, Application, House, read_alone
 
 from extract.app_locations import Database, select
 from extract.app_tables import TABLES
@@ -115,6 +115,26 @@ def test_postgresql_streams_200_000_rows_and_then_only_the_changed_one(
         " updated_at = now() where member_id = 77",
     )
     assert house.load(address(database)) == {"app_email_recipients": 1}
+
+
+@pytest.mark.proof
+@pytest.mark.usefixtures("house")
+def test_postgresqls_recipients_are_read_in_bounded_memory(
+    database: sa.Engine, tmp_path: Path
+) -> None:
+    run(
+        database,
+        "create table email_recipients as select 'email ' || i % 50 as email_id,"
+        " 'member ' || i as member_id, 'person' || i || '@example.com' as member_email,"
+        " '<' || md5(i::text) || '@mail.example.com>' as message_id,"
+        " timestamptz '2026-03-01 00:00:00+00' + i * interval '1 second' as updated_at"
+        " from generate_series(1, MANY) as t(i)".replace("MANY", str(MANY)),
+    )
+
+    loaded, megabytes = read_alone(tmp_path / "alone", address(database))
+
+    assert loaded == f"{MANY} {{}}"
+    assert megabytes < MEGABYTES
 
 
 def test_postgresql_numbers_and_queries_with_colons_and_percent_signs_are_read(

@@ -20,6 +20,7 @@ from test_app_databases import address, database, run, server  # noqa: F401 - fi
 from extract.app_locations import BATCH, Database, Folder, Period, select
 from extract.app_sweep import Swept, _Comparison, app_sweep
 from extract.app_tables import TABLES
+from extract.forgotten import Forgotten
 
 JANUARY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 
@@ -676,7 +677,14 @@ def test_what_is_gone_is_handed_on_in_batches(house: House) -> None:
     )
     [accounts] = [table for table in TABLES if table.name == "accounts"]
     none = Folder(Path(__file__).parent)
-    comparison = _Comparison(accounts, none, ["account_id"], None, house.connection)
+    comparison = _Comparison(
+        accounts,
+        none,
+        ["account_id"],
+        None,
+        house.connection,
+        forgotten=Forgotten(),
+    )
     comparison.gone = 30_000
     rows = [len(batch) for batch in comparison.gone_rows(JANUARY.begin)]
 

@@ -48,8 +48,8 @@ class Known:
 
     Attributes:
         events: Events of committed loads.
-        accounts, emails, email_batches, email_recipients, reporting_events: The
-            application's rows.
+        accounts, emails, email_batches, email_recipients, members, notifications,
+            reporting_events: The application's rows.
         settings: Settings by name, as text; by `<source>.<name>` if not of Mailgun.
         years: UTC years whose local days are loaded.
         vocabulary: Rows of the seed `event_vocabulary`.
@@ -61,6 +61,8 @@ class Known:
     emails: list[Row] = field(default_factory=list)
     email_batches: list[Row] = field(default_factory=list)
     email_recipients: list[Row] = field(default_factory=list)
+    members: list[Row] = field(default_factory=list)
+    notifications: list[Row] = field(default_factory=list)
     reporting_events: list[Row] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     years: set[int] = field(default_factory=set)
@@ -97,6 +99,13 @@ def marts(known: Known) -> dict[str, Rows]:
         "fct_email_performance": _email_performance(recipients, book),
         "fct_delivery_daily": _delivery_daily(events, book, known.years),
     }
+
+
+def zones_of(known: Known) -> dict[str, str | None]:
+    """The zone of each account, as it is written; its name may be nonsense."""
+    if known.has_application:
+        return {row["account_id"]: row["reporting_timezone"] for row in known.accounts}
+    return _zones(known.settings)
 
 
 @cache
@@ -180,7 +189,7 @@ def _application(known: Known) -> _Book:
                 ),
             ]
         ),
-        zones={row["account_id"]: row["reporting_timezone"] for row in known.accounts},
+        zones=zones_of(known),
         of_domain=_of_domain(
             (row["sending_domain"], row["account_id"]) for row in known.accounts
         ),
@@ -226,7 +235,7 @@ def _derived(events: Iterable[Row], known: Known) -> _Book:
             "track_opens": None,
             "is_deleted": False,
         }
-    zones = _zones(known.settings)
+    zones = zones_of(known)
     return _Book(
         emails=emails,
         recipients=recipients,
@@ -398,6 +407,14 @@ def _status(recipient: Row, email: Row, events: Sequence[Row]) -> Row:
         "first_human_opened_at": min(human, default=None),
         "last_opened_at": opens[-1] if opens else None,
         "first_clicked_at": first("clicked"),
+        "last_engaged_at": max(
+            [
+                *human,
+                *times("clicked", is_machine=False),
+                *times("clicked", is_machine=None),
+            ],
+            default=None,
+        ),
         "failed_at": first("bounced", "rejected", severity="permanent"),
         "complained_at": first("complained"),
         "unsubscribed_at": first("unsubscribed"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
+from members_oracle import member_marts
 from oracle import Known, Rows, marts, seed
 from provider_oracle import Event
 from reporting_oracle import reporting_marts
@@ -114,8 +115,11 @@ class Replay:
     def expected(self) -> dict[str, Rows]:
         """What the marts must hold."""
         known = self.known
-        return marts(known) | reporting_marts(
-            known.accounts, known.reporting_events, known.years
+        found = marts(known)
+        return (
+            found
+            | member_marts(known, found)
+            | reporting_marts(known.accounts, known.reporting_events, known.years)
         )
 
     def held(self) -> dict[str, Rows]:

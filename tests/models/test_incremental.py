@@ -69,7 +69,9 @@ def test_an_event_of_long_ago_reopens_its_own_day_and_nothing_else(
         "fct_message_events": (1, 0, 1),
         "fct_recipient_status": (1, 1, 1),
         "fct_email_performance": (1, 1, 1),
+        "fct_email_outcomes": (1, 1, 1),
         "fct_delivery_daily": (1, 0, 1),
+        "dim_members": (2, 1, 1),  # the member, and the address by itself
     }
     after = settled.mart("fct_delivery_daily")
     (new,) = (row for row in after if row not in before)
@@ -116,7 +118,8 @@ def test_a_changed_zone_redraws_that_account_and_no_other(settled: Warehouse) ->
     }
     assert days(settled, "bolt") == bolt
     rewritten = {model: counts for model, counts in settled.work().items() if counts[2]}
-    assert rewritten == {"fct_delivery_daily": (3, 3, 3)}
+    # The members carry their zone; each also may be an address of its own.
+    assert rewritten == {"fct_delivery_daily": (3, 3, 3), "dim_members": (3, 2, 2)}
 
 
 def test_an_account_without_a_valid_zone_has_no_days_until_it_has_one(
@@ -166,10 +169,14 @@ def test_a_changed_row_of_the_vocabulary_rebuilds_everything_that_it_names(
         " from ledger.builds) order by model"
     )
     assert [row["model"] for row in whole] == [
+        "dim_members",
         "fct_delivery_daily",
+        "fct_email_outcomes",
         "fct_email_performance",
         "fct_message_events",
+        "fct_notification_performance",
         "fct_recipient_status",
+        "fct_suppressions",
         "int_email_recipients__derived",
         "ops_reconciliation",
     ]
@@ -445,6 +452,10 @@ TABLES = [
     "fct_recipient_status",
     "int_emails__touched",
     "fct_email_performance",
+    "int_suppressions__touched",
+    "fct_suppressions",
+    "int_members__touched",
+    "dim_members",
 ]
 
 

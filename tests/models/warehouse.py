@@ -23,6 +23,15 @@ MARTS = {
     "fct_unmatched_events": ["event_key"],
     "fct_email_performance": ["email_id"],
     "fct_delivery_daily": ["account_id", "date", "event_type"],
+    "fct_suppressions": ["account_id", "recipient_key", "reason", "scope"],
+    "dim_members": ["member_id"],
+    "fct_email_outcomes": [
+        "email_id",
+        "mailbox_domain",
+        "delivery_status",
+        "reason",
+    ],
+    "fct_notification_performance": ["notification_id"],
     "fct_reporting_events": ["event_id"],
     "fct_reporting_rollups": [*CELL, "metric"],
     "fct_handoff_conversations": [*CELL, "conversation_id"],
@@ -36,6 +45,7 @@ APP_KEYS = {
     "email_batches": ["provider_message_id", "email_id"],
     "email_recipients": ["email_id", "member_email"],
     "members": ["member_id"],
+    "notifications": ["notification_id"],
     "reporting_events": ["event_id"],
 }
 
@@ -167,9 +177,9 @@ class Warehouse:
             *arguments,
         )
 
-    def test(self) -> dbtRunnerResult:
-        """Runs all data tests."""
-        return self._dbt("test", "--exclude-resource-type", "unit_test")
+    def test(self, *arguments: str) -> dbtRunnerResult:
+        """Runs all data tests, or those that are selected."""
+        return self._dbt("test", "--exclude-resource-type", "unit_test", *arguments)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """Asks the warehouse.

@@ -320,6 +320,10 @@ PARTS = [
     "+int_account_days__touched",
     "+int_email_recipients__derived",
     "int_recipients__touched+",
+    "+fct_suppressions",
+    "+int_members__touched",
+    "+fct_notification_performance",
+    "fct_recipient_status+",
 ]
 """Selections that someone types, or that a build which dies has finished."""
 
@@ -455,7 +459,7 @@ _MAILINGS = st.fixed_dictionaries(
     {
         "email_id": st.sampled_from(EMAILS),
         "account_id": st.sampled_from([*ACCOUNTS, "gone", None]),
-        "notification_id": st.sampled_from([None, "n1"]),
+        "notification_id": st.sampled_from([None, "n1", "n3"]),
         "subject": st.sampled_from(SUBJECTS),
         "newsletter_id": st.sampled_from([None, "weekly", "daily"]),
         "track_opens": st.booleans(),
@@ -480,6 +484,22 @@ _RECIPIENTS = st.fixed_dictionaries(
             st.sampled_from([f"<{message_id}>" for message_id in MESSAGES]),
         ),
         "sent_at": st.sampled_from(INSTANTS),
+    }
+)
+_MEMBERS = st.fixed_dictionaries(
+    {
+        "member_id": st.sampled_from(["ann", "bo", "cy", "old"]),
+        "account_id": st.sampled_from([*ACCOUNTS, *ACCOUNTS, None]),
+        "email": st.sampled_from([*ADDRESSES, *ADDRESSES, None]),
+        "created_at": st.sampled_from([*INSTANTS[:3], None]),
+    }
+)
+_NOTIFICATIONS = st.fixed_dictionaries(
+    {
+        "notification_id": st.sampled_from(["n1", "n2"]),
+        "account_id": st.sampled_from([*ACCOUNTS, None]),
+        "kind": st.sampled_from(["draw", None]),
+        "created_at": st.sampled_from(INSTANTS),
     }
 )
 ALL_DOMAINS = {"domains": '["mg.one.example", "mg.two.example"]'}
@@ -509,6 +529,8 @@ _TABLES: list[tuple[str, st.SearchStrategy[Row], int]] = [
     ("emails", _MAILINGS, 12),
     ("email_batches", _BATCHES, 6),
     ("email_recipients", _RECIPIENTS, 30),
+    ("members", _MEMBERS, 10),
+    ("notifications", _NOTIFICATIONS, 4),
 ]
 """The application's tables, and how many rows and changes of rows they get at most."""
 

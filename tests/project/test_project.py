@@ -134,3 +134,20 @@ def test_no_file_names_a_package_index_or_a_path_of_a_machine() -> None:
         text = (ROOT / name).read_text(errors="replace")
         for forbidden in ("--index-" + "url", "--find-" + "links ", "/work" + "/main"):
             assert forbidden not in text, (name, forbidden)
+
+
+def test_a_raw_table_of_an_older_version_gets_the_columns_that_it_lacks(
+    tmp_path: Path,
+) -> None:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute("create schema raw")
+        connection.execute("create table raw.sendgrid_events (event_key varchar)")
+        connection.execute("insert into raw.sendgrid_events values ('kept')")
+    for _ in range(2):
+        made = dbt("run-operation", "create_raw_tables_now", home=tmp_path)
+        assert made.returncode == 0, made.stdout
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        columns = _columns(connection)
+        kept = connection.execute("select event_key from raw.sendgrid_events")
+        assert kept.fetchall() == [("kept",)]
+    assert sorted(columns["sendgrid_events"]) == sorted(columns["postmark_events"])

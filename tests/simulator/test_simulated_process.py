@@ -79,11 +79,32 @@ def test_a_block_that_fails_ends_the_process_too() -> None:
         running.counts()
 
 
-def test_a_world_that_can_not_be_made_is_reported(
-    capfd: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--days", "0"), "days must be at least 1"),
+        (("--begin", "2026-03-01"), "begin has no zone"),
+        (("--sendgrid-accounts", "2"), "accounts must be at least"),
+    ],
+)
+def test_a_world_that_can_not_be_made_is_refused_in_one_line(
+    words: tuple[str, str], says: str
 ) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "simulator", *TINY, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stdout == ""
+    usage, error = ran.stderr.splitlines()
+    assert usage == "usage: python -m simulator [options]"
+    assert says in error
+
+
+def test_a_stand_in_that_does_not_start_says_so() -> None:
     spec = Spec()
     object.__setattr__(spec, "days", 0)
-    with pytest.raises(RuntimeError, match="ended with 1"), serve(spec):
+    with pytest.raises(RuntimeError, match="ended with 2"), serve(spec):
         pass
-    assert "days must be at least 1" in capfd.readouterr().err

@@ -1,8 +1,10 @@
 """`tallybook demo`, as a newcomer meets it."""
 
 import os
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -63,15 +65,56 @@ def test_the_second_run_rebuilds_only_what_is_touched(shown: Shown) -> None:
     assert "  whole, " not in second  # as a line of the build says it
 
 
-def test_the_simulator_ends_with_it(shown: Shown) -> None:
-    home, _ = shown
-    folder = str(home / "application")
-    processes = [
-        " ".join(each.info["cmdline"] or [])
-        for each in psutil.process_iter(["cmdline"])
+def test_what_sendgrid_posted_came_through_the_door_and_is_told_first(
+    shown: Shown,
+) -> None:
+    home, ran = shown
+    posted = [
+        int(count.replace(",", ""))
+        for count in re.findall(
+            r"✓ door sendgrid  ([\d,]+) events in \d+ signed batches", ran.stdout
+        )
     ]
+    with duckdb.connect(home / "published" / "analytics.duckdb", read_only=True) as con:
+        counts = con.execute(next(iter(QUESTIONS.values()))).fetchall()
+    assert [provider for provider, *_ in counts] == ["mailgun", "sendgrid"]
+    assert len(posted) == 2
+    assert min(posted) > 0
+    assert counts[1][1] == sum(posted)
 
-    assert [line for line in processes if folder in line] == []
+
+def started_for(home: Path) -> list[str]:
+    """Command lines of living processes that have this state folder."""
+    found = []
+    for each in psutil.process_iter():
+        with suppress(psutil.Error):
+            line = " ".join(each.cmdline())
+            if each.environ().get("TALLYBOOK_HOME") == str(home):
+                found.append(line)
+    return found
+
+
+def test_the_simulator_and_the_door_end_with_it(shown: Shown) -> None:
+    assert started_for(shown[0]) == []
+
+
+def test_they_end_with_it_when_it_is_ended_early(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [SCRIPT, "demo"],
+        env=os.environ | {"TALLYBOOK_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "First run" in line:
+                break
+        assert len(started_for(tmp_path)) >= 3
+        process.terminate()
+        process.communicate()
+    assert process.returncode != 0
+    assert started_for(tmp_path) == []
 
 
 def test_it_never_begins_on_top_of_a_real_warehouse(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     monkeypatch.setattr(module, "extract", steps.extract)
     monkeypatch.setattr(module, "Dbt", lambda _: steps)
     monkeypatch.setattr(module, "marts_in", lambda _: ())
-    monkeypatch.setattr(module, "publish", lambda *_: published)
+    monkeypatch.setattr(module, "publish", lambda *_, **__: published)
     return steps
 
 

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner
 
+from extract.forgotten import Forgotten
 from tallybook import cli
 
 SWEEP = ("extract", "app", "--sweep", "--since", "2026-01-01", "--until", "2026-02-01")
@@ -203,3 +204,29 @@ def test_what_can_not_be_swept_is_told_with_an_example(
     assert "2026-" in told
     # A typing error is no trouble of the warehouse's, and leaves nothing behind.
     assert not (tmp_path / "home").exists()
+
+
+def test_whoever_was_forgotten_is_not_taken_for_gone_while_they_are_there(
+    application: Application, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    Forgotten().and_(["ann@example.com"], ["1"]).write(home)
+    members = application.folder / "members.csv"
+    theirs = [
+        "1,a,ann@example.com,2026-01-01T00:00:00Z\n",
+        "3,a,Ann@example.com,2026-01-03T00:00:00Z\n",
+    ]
+    bob = "2,a,bob@example.com,2026-01-02T00:00:00Z\n"
+    header = "member_id,account_id,email,created_at\n"
+    members.write_text("".join([header, *theirs, bob]))
+    assert ask("extract", "app")[0] == 0
+    with duckdb.connect(str(home / "warehouse.duckdb")) as warehouse:
+        [(known,)] = warehouse.execute(
+            "select count(*) from raw.app_members where email like 'ann@%'"
+        ).fetchall()
+        assert known == 0
+
+    assert "members  3 rows compared, 0 gone\n" in ask(*SWEEP)[1]
+
+    members.write_text("".join([header, theirs[1], bob]))
+    assert "members  3 rows compared, 1 gone\n" in ask(*SWEEP)[1]

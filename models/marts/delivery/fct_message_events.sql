@@ -3,7 +3,9 @@
     unique_key=['occurred_at', 'event_key'],
     meta={
         'touched_by': 'int_message_events__touched',
-        'change_columns': ['account_id', 'email_id', 'recipient_key'],
+        'change_columns': [
+            'account_id', 'email_id', 'recipient_key', 'event_type',
+        ],
     },
 ) }}
 

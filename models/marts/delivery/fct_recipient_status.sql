@@ -3,7 +3,9 @@
     unique_key=['email_id', 'recipient_key'],
     meta={
         'touched_by': 'int_recipients__touched',
-        'change_columns': ['sent_at'],
+        'change_columns': [
+            'sent_at', 'account_id', 'member_id', 'notification_id',
+        ],
     },
 ) }}
 
@@ -83,6 +85,7 @@ final as (
         first_human_opened_at,
         last_opened_at,
         first_clicked_at,
+        last_engaged_at,
         failed_at,
         complained_at,
         unsubscribed_at,

@@ -1,0 +1,5 @@
+"""`python -m tallybook`: the same as the script."""
+
+from tallybook.cli import main
+
+main()
