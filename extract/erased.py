@@ -238,7 +238,8 @@ KEPT: Mapping[str, Kept] = {
         fields=(
             ("id",),
             ("event",),
-            ("timestamp",),
+            ("at",),
+            ("dropped",),
             ("properties", "account_id"),
         ),
     ),

@@ -10,6 +10,7 @@ from bodies import NOON, SECOND, received
 from raw_reader import Raw
 
 from collector.client_form import keep
+from extract.erased import erase_event
 from extract.pipeline import Outcome, SettingsError, Wanted, extract, replay
 
 ALLOWED = {"clicked": frozenset({"account_id"})}
@@ -190,3 +191,24 @@ def test_the_models_are_told_which_property_names_the_account(
     monkeypatch.setenv("SOURCES__INBOX__ACCOUNT_PROPERTY", "it's")
     with pytest.raises(SettingsError, match="SOURCES__INBOX__ACCOUNT_PROPERTY"):
         read()
+
+
+def test_of_a_forgotten_persons_event_what_is_counted_stays() -> None:
+    class Ann:
+        """Who was forgotten."""
+
+        def instead_of(self, text: str) -> str | None:
+            return "token" if "ann@example.com" in text else None
+
+        def scrub(self, text: str) -> str:
+            return text.replace("ann@example.com", "token")
+
+    told = {
+        "event": "clicked",
+        "properties": {"account_id": "7", "email": "ann@example.com"},
+        "dropped": 2,
+        "id": "a",
+        "at": 1.5,
+    }
+    left = json.loads(erase_event("client", json.dumps(told).encode(), Ann()))
+    assert left == {**told, "properties": {"account_id": "7"}}
