@@ -40,7 +40,14 @@ from extract.postmark import POSTMARK
 from extract.received import Decoded, Decoder
 from extract.repeats import held_dead_letters, held_events, held_requests
 from extract.sendgrid import SENDGRID
-from extract.tables import DEAD_LETTERS, LANE_RUNS, REQUESTS, Table
+from extract.source_settings import changed_settings, settings_of_received
+from extract.tables import (
+    DEAD_LETTERS,
+    LANE_RUNS,
+    REQUESTS,
+    SOURCE_SETTINGS,
+    Table,
+)
 from extract.tally import Tally
 from extract.windows import DAY
 from inbox import Damage, Frame, Inbox, Place, Received, Record
@@ -82,6 +89,7 @@ class Part:
     loaded: int = 0
     requests: list[dict[str, Any]] = field(default_factory=list)
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
+    domains: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
@@ -301,6 +309,11 @@ class Arrivals:
             yield DEAD_LETTERS, DEAD_LETTERS.rows(part.dead_letters)
         if part.requests:
             yield REQUESTS, REQUESTS.rows(part.requests)
+        for source, domains in part.domains.items():
+            settings = settings_of_received(source, domains)
+            changed = changed_settings(self._warehouse, source, settings)
+            if changed is not None:
+                yield SOURCE_SETTINGS, changed
         if self.outcome is not None:
             self._is_noted = True
             self.message = "; ".join(self._told())
@@ -405,6 +418,8 @@ class Arrivals:
             part.seen.add(record.request_id)
             decoded = decode(record, self._latest)
             group.append((record, decoded))
+            if decoded.domain and decoded.page.events:
+                part.domains.setdefault(record.source, set()).add(decoded.domain)
             self.read += decoded.page.total
             self._warnings.update(decoded.page.warnings)
             first = self.window[0] if self.window else record.received_at

@@ -4,12 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from typing import Literal
 from urllib.parse import urlsplit
 
 from extract.home import SettingsError, instant
-from extract.settings import number, setting, text, texts, variable
+from extract.settings import iana_zone, number, setting, text, texts, variable
 from extract.windows import SHORTEST_TRUST_WINDOW
 
 SOURCE = "mailgun"
@@ -118,7 +117,7 @@ def mailgun_settings() -> MailgunSettings:
         ),
         email_id_variables=texts(SOURCE, "email_id_variables")
         or defaults.email_id_variables,
-        timezone=_timezone(text(SOURCE, "timezone") or defaults.timezone),
+        timezone=iana_zone(SOURCE, "timezone") or defaults.timezone,
     )
 
 
@@ -159,13 +158,3 @@ def _domains(entries: tuple[str, ...], base_url: str) -> tuple[Domain, ...]:
             host = f"{urlsplit(base_url).scheme}://{host}"
         domains[name] = Domain(name, _base_url(host, where) if host else base_url)
     return tuple(domains.values())
-
-
-def _timezone(name: str) -> str:
-    zones = resources.files("tzdata").joinpath("zones").read_text("utf-8").split()
-    if name not in zones:
-        raise SettingsError(
-            f"{variable(SOURCE, 'timezone')}={name} is no IANA time zone: "
-            "write one like Europe/Stockholm"
-        )
-    return name

@@ -8,10 +8,9 @@ the others. Only settings that make no sense do, and a warehouse that can't be o
 """
 
 import gc
-import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,6 @@ from typing import Literal
 
 import dlt
 import duckdb
-import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -47,7 +45,7 @@ from extract.replay_requests import ReplayRequests
 from extract.replays import Replay, Wanted
 from extract.rounds import Memory, Reading, Round, Rules
 from extract.settings import number, setting, text, variable
-from extract.tables import SOURCE_SETTINGS
+from extract.source_settings import changed_settings
 from extract.time_zones import time_zones
 from extract.warehouse import WarehouseBusyError, open_warehouse
 from inbox import Inbox
@@ -419,7 +417,7 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
         )
         try:
             while current.has_more():
-                changed = _changed_settings(run, MAILGUN, settings.for_models)
+                changed = changed_settings(run.warehouse, MAILGUN, settings.for_models)
                 run.load(mailgun.mailgun(current, changed, run.forgotten))
                 current.loaded()
         except PipelineStepFailed as error:
@@ -476,7 +474,7 @@ def _inbox(run: _Run) -> Iterator[Outcome]:
         message = "inbox is skipped: nothing was ever received (`tallybook serve`)"
         yield Outcome(INBOX, outcome="skipped", message=message)
         return
-    changed = _changed_settings(run, INBOX, _client_settings(run))
+    changed = changed_settings(run.warehouse, INBOX, _client_settings(run))
     current = Arrivals(
         inbox=segments,
         places=places_of(run.pipeline.state),
@@ -596,27 +594,6 @@ def _time_zones(run: _Run) -> Iterator[Outcome]:
     source = time_zones(run.warehouse)
     rows = 0 if source is None else run.load(source)
     yield Outcome("time_zones", events=rows, loaded=rows)
-
-
-def _changed_settings(
-    run: _Run, source: str, settings: Mapping[str, str]
-) -> pa.Table | None:
-    """Settings that the models need and that are others than in raw; None if none."""
-    held = dict(
-        run.warehouse.execute(
-            "select name, value from raw.source_settings where source = ?", [source]
-        ).fetchall()
-    )
-    if "domains" in settings and "domains" in held:
-        # One that is read no longer keeps its account, and with it its days.
-        known = {*json.loads(held["domains"]), *json.loads(settings["domains"])}
-        settings = {**settings, "domains": json.dumps(sorted(known))}
-    changed = [
-        {"source": source, "name": name, "value": value, "as_of": clock()}
-        for name, value in settings.items()
-        if held.get(name) != value
-    ]
-    return SOURCE_SETTINGS.rows(changed) if changed else None
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The first that has a value wins. Values of the environment are text; TOML has ty
 """
 
 import json
+from importlib import resources
 from typing import Any
 
 from dlt.common.configuration.exceptions import ConfigProviderException
@@ -73,6 +74,22 @@ def number(source: str, name: str, least: int) -> int | None:
             f"{variable(source, name)}={value}: write a whole number, {least} or more"
         )
     return read
+
+
+def iana_zone(source: str, name: str) -> str | None:
+    """A setting that is the exact name of an IANA time zone.
+
+    Raises:
+        SettingsError: There is no such zone.
+    """
+    zone = text(source, name)
+    known = resources.files("tzdata").joinpath("zones").read_text("utf-8").split()
+    if zone is not None and zone not in known:
+        raise SettingsError(
+            f"{variable(source, name)}={zone} is no IANA time zone: "
+            "write one like Europe/Stockholm"
+        )
+    return zone
 
 
 def texts(source: str, name: str) -> tuple[str, ...]:

@@ -72,6 +72,10 @@ def test_each_providers_events_become_rows_with_their_first_receipt(
         "select event_id, epoch_us(occurred_at), request_id, domain"
         " from postmark_events"
     ) == ("4323372036854775807", NOON * SECOND + 123_457, mark, "p.example")
+    assert raw.rows("select source, name, value from source_settings order by 1") == [
+        ("mailgun", "domains", '["d.example"]'),
+        ("postmark", "domains", '["p.example"]'),
+    ]
     assert raw.rows(
         "select source, lane, events, loaded, repeated, dead from requests order by 1"
     ) == [
