@@ -1,0 +1,105 @@
+"""Daily delivery once more: events and distinct recipients of each local day.
+
+scratch.matched, some days at a time ──▶ counted ──▶ compared with fct_delivery_daily
+"""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from quality.recount.application import Accounts
+from quality.recount.events import CHUNK, packed
+from quality.recount.raw_rows import text
+from quality.recount.zones import bounds
+from quality.results import Result, differences, instant, keyed
+from quality.warehouse import Warehouse
+
+_GRAIN = ("account_id", "date", "event_type")
+_EPOCH_DAY = date(1970, 1, 1)
+
+_EVENTS = """
+select account_id, date - date '1970-01-01' as day, event_type, recipient_key
+from scratch.matched
+where counts and date >= ? and date < ?
+"""
+_MART = """
+select
+    account_id, cast(date as varchar) as date, event_type, events, recipients,
+    reporting_timezone
+from warehouse.marts.fct_delivery_daily
+where date >= ? and date < ?
+"""
+
+
+def recount(warehouse: Warehouse, who: Accounts, result: Result) -> None:
+    """Compares fct_delivery_daily, whole.
+
+    Args:
+        warehouse: Its events are matched.
+        who: The accounts.
+        result: Takes what differs.
+    """
+    days = warehouse.con.execute(
+        """
+        select date - date '1970-01-01' as day, count(*)
+        from (
+            select date from scratch.matched where counts and date is not null
+            union all
+            select date from warehouse.marts.fct_delivery_daily
+        )
+        group by day
+        order by day
+        """
+    ).fetchall()
+    for begin, end in packed(days, 4 * CHUNK, 1):
+        part = [_date(begin), _date(end)]
+        events: Counter[tuple[str, int, str]] = Counter()
+        people: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+        for batch in warehouse.columns(_EVENTS, part):
+            for account, day, kind, recipient in zip(*batch.values(), strict=True):
+                events[account, day, kind] += 1
+                if recipient is not None:
+                    people[account, day, kind].add(recipient)
+        expected: dict[Any, dict[str, Any]] = {
+            (account, str(_date(day)), kind): {
+                "events": count,
+                "recipients": len(people[account, day, kind]),
+                "reporting_timezone": who.zones[account].key,
+            }
+            for (account, day, kind), count in events.items()
+        }
+        actual = keyed(warehouse.rows(_MART, part), _GRAIN, result)
+        result.compared += 3 * len(expected) + len(actual.keys() - expected.keys())
+        for cell in differences(expected, actual, _GRAIN):
+            result.add(replace(cell, rows=_rows(warehouse, who, cell.where)))
+
+
+def _rows(warehouse: Warehouse, who: Accounts, where: dict[str, str]) -> str:
+    """The raw events of a cell: of a day, of the domains that the account's come from."""
+    zone = who.zones.get(where["account_id"])
+    if zone is None:
+        return ""
+    begin, end = bounds(date.fromisoformat(where["date"]), zone)
+    found = warehouse.con.execute(
+        "select distinct provider, domain, event_name from scratch.heard"
+        " join scratch.matched using (provider, event_key)"
+        " where account_id = ? and date = ? and matched.event_type = ?"
+        " order by all",
+        list(where.values()),
+    ).fetchall()
+    provider = found[0][0] if found else "mailgun"
+    names = sorted({name for of, _, name in found if of == provider})
+    domains = sorted({name for of, name, _ in found if of == provider and name})
+    conditions = [
+        f"occurred_at >= timestamptz '{instant(begin)}'",
+        f"occurred_at < timestamptz '{instant(end)}'",
+    ]
+    for column, values in (("event_name", names), ("domain", domains)):
+        if values:
+            conditions.append(f"{column} in ({', '.join(map(text, values))})")
+    return f"select * from raw.{provider}_events where " + " and ".join(conditions)
+
+
+def _date(day: int) -> date:
+    return _EPOCH_DAY + timedelta(days=day)
