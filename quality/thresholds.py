@@ -78,6 +78,8 @@ def thresholds(warehouse: Warehouse) -> Thresholds:
             (row["check_name"], row["subject"]): Threshold(
                 row["warn_above"], row["error_above"], row["unit"], row["reason"]
             )
-            for row in warehouse.rows("select * from warehouse.seeds.quality_thresholds")
+            for row in warehouse.rows(
+                "select * from warehouse.seeds.quality_thresholds"
+            )
         }
     )

@@ -173,6 +173,9 @@ def _metrics(warehouse: Warehouse) -> dict[str, list[Metric]]:
 
 def _days(warehouse: Warehouse) -> list[tuple[int, int]]:
     """Days since 1970 that have events or rows, and how many."""
+    rows = " union all ".join(
+        f"select date from warehouse.marts.{mart}" for mart, *_ in _MARTS.values()
+    )
     return warehouse.con.execute(
         f"""
         select day, count(*)
@@ -181,7 +184,8 @@ def _days(warehouse: Warehouse) -> list[tuple[int, int]]:
             from warehouse.raw.app_reporting_events
             cross join (values (-1), (0), (1)) as shifts (shift)
             where deleted_at is null and created_at is not null
-            {"".join(f" union all select date - date '1970-01-01' from warehouse.marts.{mart}" for mart, *_ in _MARTS.values())}
+            union all
+            select date - date '1970-01-01' from ({rows})
         )
         group by day
         order by day

@@ -76,7 +76,7 @@ def recount(warehouse: Warehouse, who: Accounts, result: Result) -> None:
 
 
 def _rows(warehouse: Warehouse, who: Accounts, where: dict[str, str]) -> str:
-    """The raw events of a cell: of a day, of the domains that the account's come from."""
+    """The raw events of a cell: of its day and of the domains that they came from."""
     zone = who.zones.get(where["account_id"])
     if zone is None:
         return ""

@@ -154,11 +154,11 @@ def match(warehouse: Warehouse, who: Accounts, result: Result) -> None:
     warehouse.con.execute(_MATCHED)
     learn = _Links(warehouse)
     for provider in READERS:
-        for begin, end in spans(warehouse, provider):
-            events = list(_heard(warehouse, provider, begin, end))
+        for span in spans(warehouse, provider):
+            events = list(_heard(warehouse, provider, *span))
             matched = list(learn.match(events, who))
             _keep(warehouse, matched, who)
-            _compare(warehouse, provider, begin, end, matched, result)
+            _compare(warehouse, provider, span, matched, result)
 
 
 def spans(warehouse: Warehouse, provider: str) -> Iterator[tuple[int, int]]:
@@ -317,7 +317,9 @@ class _Links:
             select
                 email_id, recipient_key, member_id, is_deleted, updated_at, recipient
             from scratch.recipients
-            where (email_id, recipient_key) in (select (email_id, recipient_key) from pairs)
+            where (email_id, recipient_key) in (
+                    select (email_id, recipient_key) from pairs
+                )
             """
         ).fetchall()
         con.unregister("pairs")
@@ -434,14 +436,13 @@ def _keep(warehouse: Warehouse, matched: list[Matched], who: Accounts) -> None:
 def _compare(
     warehouse: Warehouse,
     provider: str,
-    begin: int,
-    end: int,
+    span: tuple[int, int],
     matched: list[Matched],
     result: Result,
 ) -> None:
     """What differs in fct_message_events between two instants."""
     expected = keyed(map(_as_in_the_mart, matched), _KEY, result)
-    actual = keyed(warehouse.rows(_MART, [provider, begin, end]), _KEY, result)
+    actual = keyed(warehouse.rows(_MART, [provider, *span]), _KEY, result)
     result.compared += len(expected) * len(next(iter(expected.values()), ()))
     result.compared += len(actual.keys() - expected.keys())
     if expected == actual:
