@@ -1,5 +1,11 @@
--- Raw rows for recipient_status.py: $recipients with two events of 1.1 KB each,
--- $each of them to an email, and the application that sent it.
+-- Raw rows for recipient_status.py: recipients with two events of 1.1 KB each,
+-- some of them to an email, and the application that sent it. An email's id begins with
+-- its time, as Ghost's do.
+create or replace temp macro email_id(n) as
+    printf('%08x', 1_772_323_200 + n * 1_234) || left(md5(n::varchar), 16);
+create or replace temp macro message_id(n) as
+    strftime(timestamp '2026-03-01' + to_seconds(n * 1_234), '%Y%m%d%H%M%S.')
+    || left(md5(n::varchar), 16) || '@mail.example.com';
 insert into raw.mailgun_events
 with recipients as (
     select
@@ -31,7 +37,7 @@ select
     || '","recipient-domain":"example.org","method":"smtp","envelope":{"transport":"smtp",'
     || '"sender":"news@mail.example.com","sending-ip":"192.0.2.' || i % 250
     || '","targets":"' || recipient || '"},"message":{"headers":{"to":"' || recipient
-    || '","message-id":"20260301.' || email || '@mail.example.com","from":"News '
+    || '","message-id":"' || message_id(email) || '","from":"News '
     || '<news@mail.example.com>","subject":"Issue ' || email || '"},"attachments":[],'
     || '"recipients":["' || recipient || '"],"size":' || 20000 + i % 5000
     || '},"storage":{"url":"https://storage.example.com/v3/domains/mail.example.com/'
@@ -50,7 +56,7 @@ select
             || '"mx-host":"mx.example.org","attempt-no":1,"session-seconds":0.43,'
             || '"tls":true},' end
     || '"tags":["newsletter","issue-' || email || '"],"campaigns":[],"user-variables":'
-    || '{"email-id":"email-' || email || '"},"flags":{"is-routed":false,'
+    || '{"email-id":"' || email_id(email) || '"},"flags":{"is-routed":false,'
     || '"is-authenticated":true,"is-system-test":false,"is-test-mode":false},"pad":"'
     || repeat(md5(id), 4) || '"}',
     '1.5'
@@ -61,11 +67,14 @@ insert into raw.app_accounts
 select 'account', 'Bench', 'America/New_York', 'monday', 'mail.example.com',
     now(), null, '1.5';
 insert into raw.app_emails
-select 'email-' || e, 'account', null, 'Issue ' || e, 'newsletter', true,
+select email_id(e), 'account', null, 'Issue ' || e, 'newsletter', true,
     timestamptz '2026-03-01 00:00:00+00', now(), null, '1.5'
 from range(($recipients + $each - 1) // $each) as t (e);
+insert into raw.app_email_batches
+select message_id(e), email_id(e), now(), null, '1.5'
+from range(($recipients + $each - 1) // $each) as t (e);
 insert into raw.app_email_recipients
-select 'email-' || i // $each, 'member-' || i,
+select email_id(i // $each), 'member-' || i,
     'reader-' || i || '@' || ['gmail.com', 'outlook.com', 'example.org'][1 + i % 3],
     null, timestamptz '2026-03-01 00:00:00+00' + to_microseconds(i::bigint * 1_234_567),
     now(), null, '1.5'

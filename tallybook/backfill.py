@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from extract.backfills import Backfill, Desk
 from extract.home import SettingsError, bound, home, now
 from extract.windows import HEAD_LAG
@@ -57,12 +59,27 @@ def cancel(source: str) -> Backfill:
     return _desk(source).cancel()
 
 
+def told(backfill: Backfill) -> dict[str, object]:
+    """A backfill as programs read it: instants in ISO 8601, UTC."""
+    return {
+        **msgspec.to_builtins(backfill),
+        "begin": _iso(backfill.begin),
+        "end": _iso(backfill.end),
+        "cursor": _iso(backfill.cursor),
+        "stopped": {domain: _iso(at) for domain, at in backfill.stopped.items()},
+    }
+
+
 def _desk(source: str) -> Desk:
     if source not in POLLED:
         raise SettingsError(
             f"{source} can't be backfilled: the polled sources are {', '.join(POLLED)}"
         )
     return Desk(home(), source)
+
+
+def _iso(at: int) -> str:
+    return (_EPOCH + timedelta(microseconds=at)).isoformat()
 
 
 def _microseconds(at: datetime) -> int:

@@ -324,21 +324,22 @@ def schedule(
     """
     with _speaking(as_json) as say:
         from tallybook.backfill import schedule as ask_for
+        from tallybook.backfill import told
 
         asked = ask_for(source, since, until)
         say.backfill(asked)
-    _answer(as_json, Exit.GOOD, backfill=asked)
+    _answer(as_json, Exit.GOOD, backfill=told(asked))
 
 
 @backfill.command("status")
 def backfill_status(source: Source, as_json: AsJson = False) -> None:
     """Show how far the newest backfill has come."""
     with _speaking(as_json) as say:
-        from tallybook.backfill import look
+        from tallybook.backfill import look, told
 
         found = look(source)
         say.backfill(found)
-    _answer(as_json, Exit.GOOD, backfill=found)
+    _answer(as_json, Exit.GOOD, backfill=told(found))
 
 
 @backfill.command()
@@ -346,10 +347,11 @@ def cancel(source: Source, as_json: AsJson = False) -> None:
     """End it after the page in hand; what was read is kept."""
     with _speaking(as_json) as say:
         from tallybook.backfill import cancel as end
+        from tallybook.backfill import told
 
         ended = end(source)
         say.backfill(ended)
-    _answer(as_json, Exit.GOOD, backfill=ended)
+    _answer(as_json, Exit.GOOD, backfill=told(ended))
 
 
 @app.command()
@@ -387,6 +389,7 @@ def status(as_json: AsJson = False) -> None:
     """
     with _speaking(as_json) as say:
         from extract.home import home
+        from tallybook.status import as_builtins
         from tallybook.status import status as look
         from tallybook.status_screen import show
 
@@ -395,7 +398,7 @@ def status(as_json: AsJson = False) -> None:
     _answer(
         as_json,
         Exit.CHECK_FAILED if found.troubles else Exit.GOOD,
-        status=found,
+        status=as_builtins(found),
         troubles=found.troubles,
     )
 

@@ -15,8 +15,10 @@ import duckdb
 import msgspec
 
 from extract.backfills import Backfill, Desk
-from extract.home import now
-from tallybook.backfill import POLLED
+from extract.home import SettingsError, now
+from extract.mailgun_settings import SOURCE as MAILGUN
+from extract.mailgun_settings import NotConfiguredError, mailgun_settings
+from tallybook.backfill import POLLED, told
 from tallybook.builds import Build, last_build
 from tallybook.errors import CannotRunError
 from tallybook.files import replace_file
@@ -261,6 +263,12 @@ def look(home: Path) -> Status:
         ) from error
 
 
+def as_builtins(found: Status) -> dict[str, object]:
+    """A status as programs read it: instants in ISO 8601, UTC."""
+    backfills = [told(backfill) for backfill in found.backfills]
+    return {**msgspec.to_builtins(found), "backfills": backfills}
+
+
 def note(home: Path) -> None:
     """Leaves the status for whoever asks while the next run is at work.
 
@@ -318,6 +326,10 @@ def _lanes(con: duckdb.DuckDBPyConnection, clock: datetime) -> tuple[Lane, ...]:
             """,
         )
     ]
+    with suppress(NotConfiguredError, SettingsError):
+        # A domain that is no longer read has no lag.
+        read = {domain.name for domain in mailgun_settings().domains}
+        lanes = [one for one in lanes if one.source != MAILGUN or one.domain in read]
     latest = {(one.source, one.domain): one for one in lanes if one.lane == "latest"}
     return tuple(
         replace(one, is_caught_up=_has_caught_up(one, latest)) for one in lanes

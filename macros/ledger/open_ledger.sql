@@ -52,6 +52,11 @@
         reasons varchar not null,
         invocation_id varchar not null
     );
+    create table if not exists ledger.tests (
+        test varchar not null,
+        passed_through bigint not null,
+        looked_at_all_at timestamp with time zone not null
+    );
     create table if not exists ledger.trimmed (through bigint not null);
     create or replace view ledger.rebuilds as
     select model, change_number, reason, built_at as rebuilt_at

@@ -18,12 +18,6 @@ emails as (
 
 ),
 
-recipients as (
-
-    select * from {{ ref('int_email_recipients') }}
-
-),
-
 links as (
 
     select * from {{ ref('int_message_links') }}
@@ -78,6 +72,15 @@ with_email as (
 
     left join links as by_provider
         on events.provider_message_id = by_provider.message_id
+
+),
+
+recipients as (
+
+    select *
+    from {{ email_recipients(is_touched_recipient(
+        'fct_message_events', 'with_email'
+    )) }}
 
 ),
 

@@ -12,6 +12,24 @@
 -- depends_on: {{ ref('bounce_classes') }}
 -- depends_on: {{ ref('int_settings') }}
 
+{# Written out wherever it is read: under one name all of it would be kept in
+   memory for the sake of a few rows. -#}
+{%- set built = already_built('fct_message_events', [
+    'occurred_at',
+    'event_key',
+    'event_type',
+    'domain',
+    'account_id',
+    'given_email_id',
+    'email_id',
+    'match_method',
+    'message_id',
+    'provider_message_id',
+    'recipient_key',
+    'member_id',
+    'unmatched_reason',
+]) -%}
+
 with
 
 mailgun as (
@@ -70,27 +88,6 @@ derived as (
 
     select *
     from {{ changes('int_email_recipients__derived', 'fct_message_events') }}
-
-),
-
-built as (
-
-    select *
-    from {{ already_built('fct_message_events', [
-        'occurred_at',
-        'event_key',
-        'event_type',
-        'domain',
-        'account_id',
-        'given_email_id',
-        'email_id',
-        'match_method',
-        'message_id',
-        'provider_message_id',
-        'recipient_key',
-        'member_id',
-        'unmatched_reason',
-    ]) }}
 
 ),
 
@@ -176,7 +173,7 @@ by_email as (
         built.occurred_at,
         built.event_key
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_emails as emails
         on built.given_email_id = emails.email_id
@@ -189,7 +186,7 @@ by_email as (
         built.occurred_at,
         built.event_key
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_emails as emails
         on built.email_id = emails.email_id
@@ -205,7 +202,7 @@ by_recipient as (
         built.occurred_at,
         built.event_key
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_recipients as recipients
         on built.email_id = recipients.email_id
@@ -222,7 +219,7 @@ by_link as (
         built.occurred_at,
         built.event_key
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_links as links
         on built.message_id = links.message_id
@@ -236,7 +233,7 @@ by_link as (
         built.occurred_at,
         built.event_key
 
-    from built
+    from {{ built }} as built
 
     inner join arrived_links as links
         on built.provider_message_id = links.message_id
@@ -287,7 +284,7 @@ by_lost_link as (
         built.occurred_at,
         built.event_key
 
-    from built
+    from {{ built }} as built
 
     left join links_of_emails
         on built.email_id = links_of_emails.email_id
@@ -326,7 +323,7 @@ by_domain as (
         built.occurred_at,
         built.event_key
 
-    from built
+    from {{ built }} as built
 
     left join domain_accounts
         on built.domain = domain_accounts.sending_domain

@@ -54,21 +54,15 @@ built as (
 
 ),
 
-all_recipients as (
-
-    select * from {{ ref('int_email_recipients') }}
-
-),
-
 recipients_of_emails as (
 
     select
-        all_recipients.email_id,
-        all_recipients.recipient_key
+        email_id,
+        recipient_key
 
-    from all_recipients
-
-    where all_recipients.email_id in (select emails.email_id from emails)
+    from {{ email_recipients(
+        'email_id in (select emails.email_id from emails)'
+    ) }}
 
 ),
 

@@ -1,13 +1,22 @@
 {#
-    An email that the application hasn't written yet has no row: its recipients
-    are named by every_recipient_has_an_email. The counts of each email against its recipients, and no rate above one
-    where its numerator is part of its denominator.
+    The counts of each email against its recipients, and no rate above one
+    where its numerator is part of its denominator. An email that the application
+    hasn't written yet has no row: its recipients are named by
+    every_recipient_has_an_email.
+
+    At most builds only the emails that were written, or of which a recipient was,
+    since this test last passed.
 #}
+{%- set emails = is_untested(
+    ['fct_email_performance', 'fct_recipient_status'], ['email_id']
+) -%}
+
 with
 
 performance as (
 
     select * from {{ ref('fct_email_performance') }}
+    where {{ emails }}
 
 ),
 
@@ -24,6 +33,8 @@ recipients as (
             as clicked
 
     from {{ ref('fct_recipient_status') }}
+
+    where {{ emails }}
 
     group by email_id
 

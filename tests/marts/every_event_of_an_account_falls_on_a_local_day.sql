@@ -1,12 +1,30 @@
 {#
-    Where the account's zone is an IANA zone, each of its events that counts
-    is in exactly one day: the daily events add up to all of them.
+    Where the account's zone is an IANA zone, each of its events that counts is in
+    a day, found by searching for its interval; every_daily_cell_tallies… proves
+    that it is counted there.
+
+    At most builds only the events that were written since this test last passed.
 #}
+{%- set events = is_untested(
+    ['fct_message_events'], ['occurred_at', 'event_key']
+) -%}
+
 with
+
+time_zone_days as (
+
+    select * from {{ ref('stg_tallybook__time_zone_days') }}
+
+    where timezone in (
+            select accounts.reporting_timezone
+            from {{ ref('int_accounts') }} as accounts
+        )
+
+),
 
 zones as (
 
-    select distinct timezone from {{ ref('stg_tallybook__time_zone_days') }}
+    select distinct timezone from time_zone_days
 
 ),
 
@@ -19,41 +37,34 @@ accounts as (
 
 message_events as (
 
-    select
-        account_id,
-        count(*) as events
-
-    from {{ ref('fct_message_events') }}
+    select * from {{ ref('fct_message_events') }}
 
     where counts_in_delivery
-
-    group by account_id
+        and {{ events }}
 
 ),
 
-daily as (
+events as (
 
     select
-        account_id,
-        sum(events) as events
+        message_events.event_key,
+        message_events.occurred_at,
+        accounts.account_id,
+        accounts.reporting_timezone
 
-    from {{ ref('fct_delivery_daily') }}
+    from message_events
 
-    group by account_id
+    inner join accounts
+        on message_events.account_id = accounts.account_id
 
 )
 
-select
-    accounts.account_id,
-    message_events.events as expected,
-    daily.events as actual
+select events.*
 
-from accounts
+from events
 
-inner join message_events
-    on accounts.account_id = message_events.account_id
+asof left join time_zone_days
+    on events.reporting_timezone = time_zone_days.timezone
+    and events.occurred_at >= time_zone_days.starts_at
 
-left join daily
-    on accounts.account_id = daily.account_id
-
-where message_events.events is distinct from daily.events
+where coalesce(events.occurred_at >= time_zone_days.ends_at, true)

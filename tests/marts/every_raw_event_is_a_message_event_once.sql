@@ -1,8 +1,37 @@
 {#
     Nothing lost, nothing doubled, nothing made up, between raw and the first
     mart, for every load that has committed.
+
+    At most builds only the events that came, or were written, since this test last
+    passed.
 #}
+{%- set whole = tests_whole(['fct_message_events']) -%}
+{%- set events = 'true' if whole
+    else '(occurred_at, event_key) in (select occurred_at, event_key from new)' -%}
+
 with
+
+new as (
+
+    select
+        events.occurred_at,
+        events.event_key
+
+    from {{ ref('stg_mailgun__events') }} as events
+
+    where events.load_id in (
+            select loads.load_id from {{ ref('stg_ledger__loads') }} as loads
+            where loads.change_number > {{ tested_through() }}
+        )
+
+    union
+
+    select
+        occurred_at,
+        event_key
+    from {{ untested('fct_message_events') }}
+
+),
 
 raw_events as (
 
@@ -14,6 +43,8 @@ raw_events as (
 
     inner join {{ ref('stg_ledger__loads') }} as loads
         on events.load_id = loads.load_id
+
+    where {{ events }}
 
     group by events.event_key
 
@@ -28,6 +59,7 @@ message_events as (
     from {{ ref('fct_message_events') }}
 
     where provider = 'mailgun'
+        and {{ events }}
 
     group by event_key
 

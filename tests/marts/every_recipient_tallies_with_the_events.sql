@@ -2,13 +2,21 @@
     What each email's recipients say, against its events counted one by one,
     without the model's order of time and stages: how many were delivered,
     opened, clicked, failed for good, complained or unsubscribed.
+
+    At most builds only the recipients that were written, or of whom an event was,
+    since this test last passed.
 #}
+{%- set recipients = is_untested(
+    ['fct_message_events', 'fct_recipient_status'],
+    ['email_id', 'recipient_key'],
+) -%}
 with
 
 events as (
 
     select * from {{ ref('fct_message_events') }}
     where unmatched_reason is null
+        and {{ recipients }}
 
 ),
 
@@ -71,6 +79,8 @@ statuses as (
         sum(deferrals) as deferrals
 
     from {{ ref('fct_recipient_status') }}
+
+    where {{ recipients }}
 
     group by email_id
 

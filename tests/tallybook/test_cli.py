@@ -150,6 +150,8 @@ def test_a_backfill_is_asked_for_looked_at_and_cancelled_while_no_run_lives(
     assert "from 2026-03-01 00:00:00 to 2026-03-09 11:59:00 waits for the next" in out
     told = json.loads(ask("backfill", "status", "mailgun", "--json")[1])
     assert told["backfill"]["state"] == "waiting"
+    assert told["backfill"]["begin"] == "2026-03-01T00:00:00+00:00"
+    assert told["backfill"]["cursor"] == "2026-03-01T00:00:00+00:00"
     assert ask("backfill", "cancel", "mailgun")[0] == 0
     assert "was cancelled" in ask("backfill", "status", "mailgun")[1]
     assert ask("backfill", "cancel", "mailgun")[0] == 2

@@ -86,6 +86,16 @@ def test_a_lane_that_failed_has_read_only_as_far_as_its_cursor(home: Path) -> No
     assert found.troubles == ("mailgun a.example failed: no answer",)
 
 
+def test_a_domain_that_is_no_longer_read_has_no_lane(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__MAILGUN__API_KEY", "key")
+    monkeypatch.setenv("SOURCES__MAILGUN__DOMAINS", "b.example,a.example")
+    assert [lane.domain for lane in status(home).lanes] == ["a.example"]
+    monkeypatch.setenv("SOURCES__MAILGUN__DOMAINS", "b.example")
+    assert status(home).lanes == ()
+
+
 def test_a_missing_lane_that_stands_where_latest_began_has_caught_up(
     home: Path,
 ) -> None:

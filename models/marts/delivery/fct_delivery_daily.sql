@@ -10,10 +10,19 @@
 
 with
 
+{# The days stand in the statement: only their part of the table is read. #}
 message_events as (
 
+    {%- for first, last in touched_stretches(
+        'fct_delivery_daily', ref('int_account_days__touched')
+    ) %}
+
     select * from {{ ref('fct_message_events') }}
+
     where counts_in_delivery
+        and {{ in_stretch('occurred_at', first, last, east='14', west='12') }}
+    {{- ' union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 

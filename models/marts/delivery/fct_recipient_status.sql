@@ -11,13 +11,10 @@ with
 
 recipients as (
 
-    select * from {{ ref('int_email_recipients') }}
-
-    where {{ is_touched(
-        'fct_recipient_status',
-        ref('int_recipients__touched'),
-        ['email_id', 'recipient_key'],
-    ) }}
+    select *
+    from {{ email_recipients(is_touched_recipient(
+        'fct_recipient_status', ref('int_recipients__touched')
+    )) }}
 
 ),
 
