@@ -18,7 +18,7 @@ os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ.setdefault("TQDM_DISABLE", "1")
 
 import great_expectations as gx
-import great_expectations.expectations.core as gxe
+import great_expectations.expectations as gxe
 import pandas as pd  # type: ignore[import-untyped]
 from great_expectations.core import ExpectationSuite, ExpectationValidationResult
 from great_expectations.data_context.data_context.ephemeral_data_context import (

@@ -30,7 +30,7 @@ class Cell:
         column: What differs in it.
         expected: What the raw rows say.
         actual: What is there.
-        difference: actual - expected, where both are numbers.
+        difference: actual - expected, where both are numbers; of instants, in seconds.
         rows: A SELECT, to run in the warehouse, of the raw rows behind it.
         severity: What differs only a little may only warn.
     """
@@ -125,7 +125,7 @@ def differences(
                     column,
                     shown(column, value),
                     shown(column, does[column]),
-                    difference(value, does[column]),
+                    difference(column, value, does[column]),
                 )
 
 
@@ -160,13 +160,13 @@ def same(expected: Value, actual: Value) -> bool:
     return False
 
 
-def difference(expected: Value, actual: Value) -> float | None:
-    """How much more there is than expected, if both are numbers."""
+def difference(column: str, expected: Value, actual: Value) -> float | None:
+    """How much more there is than expected, if both are numbers; in seconds of time."""
     numbers = (int, float)
     if isinstance(expected, bool) or isinstance(actual, bool):
         return None
     if isinstance(expected, numbers) and isinstance(actual, numbers):
-        return float(actual - expected)
+        return float(actual - expected) / (1e6 if column.endswith("_at") else 1.0)
     return None
 
 

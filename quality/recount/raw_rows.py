@@ -23,6 +23,19 @@ def of_recipient(email_id: str, recipient_key: str) -> str:
     )
 
 
+def of_email(email_id: str, provider: str | None) -> str:
+    """The events of an email, or its recipients if no event is known."""
+    if provider is None:
+        return (
+            f"select * from raw.app_email_recipients where email_id = {text(email_id)}"
+        )
+    return (
+        f"select * from raw.{provider}_events where event_key in ("
+        "select event_key from marts.fct_message_events"
+        f" where email_id = {text(email_id)})"
+    )
+
+
 def of_conversations(
     begin: int, end: int, values: dict[str, str | None], names: Sequence[str] = ()
 ) -> str:

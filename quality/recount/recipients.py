@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from quality.recount.events import spoken_last
-from quality.recount.raw_rows import of_keys, of_recipient, text
+from quality.recount.raw_rows import of_email, of_keys, of_recipient
 from quality.results import Key, Result, differences, keyed
 from quality.warehouse import Warehouse
 
@@ -263,8 +263,12 @@ def _compare_emails(
     actual = keyed(warehouse.rows(_PERFORMANCE, part), ("email_id",), result)
     result.compared += sum(map(len, expected.values()))
     result.compared += len(actual.keys() - expected.keys())
+    providers = {
+        name: life["provider"] for (name, _), life in lives.items() if life["provider"]
+    }
     for cell in differences(expected, actual, ("email_id",)):
-        result.add(replace(cell, rows=_rows_of_email(cell.where["email_id"])))
+        email_id = cell.where["email_id"]
+        result.add(replace(cell, rows=of_email(email_id, providers.get(email_id))))
 
 
 def _said(mail: dict[str, Any]) -> dict[str, Any]:
@@ -335,7 +339,3 @@ def _performance(counts: Counter[str]) -> dict[str, Any]:
         rate: counts[part] / counts[whole] if counts[whole] else None
         for rate, (part, whole) in shares.items()
     }
-
-
-def _rows_of_email(email_id: str) -> str:
-    return f"select * from raw.app_email_recipients where email_id = {text(email_id)}"
