@@ -8,6 +8,7 @@ pandas frames: its SQL route fails on DuckDB.
 """
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +72,15 @@ class Edges:
         """Makes a context that writes nothing and calls nobody."""
         self.context: EphemeralDataContext = gx.get_context(mode="ephemeral")
         self.context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+        self._forget_local_site()
         self._source = self.context.data_sources.add_pandas("tallybook")
+
+    def _forget_local_site(self) -> None:
+        """Takes away the site that every context begins with, in a folder of /tmp."""
+        sites = self.context.variables.data_docs_sites or {}
+        for name, site in list(sites.items()):
+            shutil.rmtree(site["store_backend"]["base_directory"], ignore_errors=True)
+            self.context.delete_data_docs_site(name)
 
     def run(self, suite: Suite, group: str) -> Result:
         """Validates all frames of a suite."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from quality.recount.application import Accounts
 from quality.recount.events import CHUNK, packed
-from quality.recount.raw_rows import text
+from quality.recount.raw_rows import MOST, of_keys, text
 from quality.recount.zones import bounds
 from quality.results import Result, differences, instant, keyed
 from quality.warehouse import Warehouse
@@ -76,27 +76,28 @@ def recount(warehouse: Warehouse, who: Accounts, result: Result) -> None:
 
 
 def _rows(warehouse: Warehouse, who: Accounts, where: dict[str, str]) -> str:
-    """The raw events of a cell: of its day and of the domains that they came from."""
+    """The raw events of a cell; of many, all of its day and of its events' names."""
     zone = who.zones.get(where["account_id"])
     if zone is None:
         return ""
-    begin, end = bounds(date.fromisoformat(where["date"]), zone)
     found = warehouse.con.execute(
-        "select distinct provider, domain, event_name from scratch.heard"
-        " join scratch.matched using (provider, event_key)"
-        " where account_id = ? and date = ? and matched.event_type = ?"
+        "select provider, event_key, domain, event_name"
+        " from scratch.heard join scratch.matched using (provider, event_key)"
+        " where account_id = ? and date = ? and matched.event_type = ? and matched.counts"
         " order by all",
         list(where.values()),
     ).fetchall()
     provider = found[0][0] if found else "mailgun"
-    names = sorted({name for of, _, name in found if of == provider})
-    domains = sorted({name for of, name, _ in found if of == provider and name})
+    mine = [row for row in found if row[0] == provider]
+    if 0 < len(mine) <= MOST:
+        return of_keys(provider, [key for _, key, *_ in mine])
+    begin, end = bounds(date.fromisoformat(where["date"]), zone)
     conditions = [
         f"occurred_at >= timestamptz '{instant(begin)}'",
         f"occurred_at < timestamptz '{instant(end)}'",
     ]
-    for column, values in (("event_name", names), ("domain", domains)):
-        if values:
+    for at, column in ((3, "event_name"), (2, "domain")):
+        if values := sorted({row[at] for row in mine if row[at]}):
             conditions.append(f"{column} in ({', '.join(map(text, values))})")
     return f"select * from raw.{provider}_events where " + " and ".join(conditions)
 
