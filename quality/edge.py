@@ -267,7 +267,8 @@ def _frames(warehouse: Warehouse, table: str, edge: Edge) -> Iterator[pd.DataFra
     reader = (
         warehouse.con.cursor()
         .execute(
-            f"select {', '.join(columns)} from warehouse.raw.{table} where {_COMMITTED}"
+            f"select {', '.join(columns)} from warehouse.raw.{table}"
+            f" where {_COMMITTED} and {edge.rows or 'true'}"
         )
         .to_arrow_reader(FRAME)
     )

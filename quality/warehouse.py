@@ -19,7 +19,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 BATCH = 20_000
 """Rows that are handed over at once."""
 
-_MEMORY = "512MB"
+_MEMORY = "256MB"
 
 
 class UnreadableError(Exception):

@@ -65,9 +65,7 @@ def check(
         keep(warehouse, checked)
     except UnreadableError as error:
         problem, _, advice = str(error).partition(": ")
-        raise CannotRunError(f"{problem}.", f"{advice[:1].upper()}{advice[1:]}.") from (
-            error
-        )
+        raise CannotRunError(_sentence(problem), _sentence(advice)) from error
     say.end()
     (home / "reports").mkdir(exist_ok=True)
     replace_file(
@@ -76,6 +74,10 @@ def check(
     if report:
         replace_file(report, junit(checked))
     return checked
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def show(say: Say, checked: "Checked") -> None:

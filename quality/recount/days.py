@@ -83,8 +83,8 @@ def _rows(warehouse: Warehouse, who: Accounts, where: dict[str, str]) -> str:
     found = warehouse.con.execute(
         "select provider, event_key, domain, event_name"
         " from scratch.heard join scratch.matched using (provider, event_key)"
-        " where account_id = ? and date = ? and matched.event_type = ? and matched.counts"
-        " order by all",
+        " where account_id = ? and date = ? and matched.event_type = ?"
+        " and matched.counts order by all",
         list(where.values()),
     ).fetchall()
     provider = found[0][0] if found else "mailgun"

@@ -27,7 +27,7 @@ from quality.recount.zones import local_date
 from quality.results import Result, differences, keyed
 from quality.warehouse import Warehouse
 
-CHUNK = 50_000
+CHUNK = 20_000
 """Events that are matched at once."""
 
 HOUR = 3_600_000_000

@@ -131,8 +131,8 @@ PLANTED = {
         {"conversation_outcomes": "outcome"},
     ),
     "an hour of a local day lost": (
-        "update raw.time_zone_days set ends_at = ends_at - interval 1 hour where rowid ="
-        " (select min(rowid) from raw.time_zone_days where timezone ="
+        "update raw.time_zone_days set ends_at = ends_at - interval 1 hour"
+        " where rowid = (select min(rowid) from raw.time_zone_days where timezone ="
         " (select min(reporting_timezone) from marts.fct_delivery_daily))",
         {"time_zone_days": "ends_at"},
     ),
@@ -212,7 +212,7 @@ def test_a_cell_says_what_was_expected_and_by_how_much_it_differs(copy: Path) ->
     change(
         copy,
         "update marts.fct_delivery_daily set events = events + 3"
-        f" where (account_id, date, event_type) = ('{account}', date '{day}', '{kind}')",
+        f" where account_id = '{account}' and date = '{day}' and event_type = '{kind}'",
     )
 
     result = checks(copy)["delivery_daily"]
@@ -263,8 +263,9 @@ def test_the_raw_rows_of_a_recipient_are_its_events(copy: Path) -> None:
         held = answers(copy, f"select event_key from ({cell.rows}) order by 1")
         assert held == answers(
             copy,
-            "select event_key from marts.fct_message_events where unmatched_reason is"
-            f" null and email_id = '{email}' and recipient_key = '{address}' order by 1",
+            "select event_key from marts.fct_message_events"
+            f" where email_id = '{email}' and recipient_key = '{address}'"
+            " and unmatched_reason is null order by 1",
         )
 
 
@@ -279,6 +280,17 @@ def test_events_that_no_build_has_taken_are_not_missed(copy: Path) -> None:
     found = checks(copy)
 
     assert {result.status for result in found.values()} == {"passed"}
+
+
+def test_rows_that_no_request_brought_only_warn(copy: Path) -> None:
+    change(copy, f"delete from raw.requests {ONE} raw.requests where loaded > 0)")
+
+    found = checks(copy)
+
+    assert found["requests"].status == "warned"
+    assert {result.status for name, result in found.items() if name != "requests"} == {
+        "passed"
+    }
 
 
 def test_a_rollup_of_a_broken_clock_is_not_expected(copy: Path) -> None:
