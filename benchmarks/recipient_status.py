@@ -80,7 +80,12 @@ def measure(events: int, repeat: int) -> dict[str, float]:
         os.environ["TALLYBOOK_HOME"] = folder
         path = Path(folder) / "warehouse.duckdb"
         dbt(folder, "run-operation", "create_raw_tables_now")
-        sizes = {"recipients": events // 2, "each": RECIPIENTS_PER_EMAIL}
+        sizes = {
+            "first": 0,
+            "recipients": events // 2,
+            "each": RECIPIENTS_PER_EMAIL,
+            "of_each": 2,
+        }
         with duckdb.connect(path, config={"threads": THREADS}) as connection:
             connection.execute("set TimeZone = 'UTC'")
             raw = Path(__file__).with_name("recipient_status_raw.sql").read_text()

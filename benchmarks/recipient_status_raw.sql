@@ -1,6 +1,6 @@
--- Raw rows for recipient_status.py: recipients with two events of 1.1 KB each,
--- some of them to an email, and the application that sent it. An email's id begins with
--- its time, as Ghost's do.
+-- Raw rows for recipient_status.py and tick.py: recipients with some events of 1.1 KB
+-- each, some of them to an email, and the application that sent it. An email's id begins
+-- with its time, as Ghost's do.
 create or replace temp macro email_id(n) as
     printf('%08x', 1_772_323_200 + n * 1_234) || left(md5(n::varchar), 16);
 create or replace temp macro message_id(n) as
@@ -15,7 +15,7 @@ with recipients as (
             as recipient,
         timestamptz '2026-03-01 00:00:00+00' + to_microseconds(i::bigint * 1_234_567)
             as sent_at
-    from range($recipients) as t (i)
+    from range($first, $recipients) as t (i)
 ),
 events as (
     select
@@ -23,11 +23,13 @@ events as (
         n,
         sent_at + to_microseconds(n * 3_456_789) as occurred_at,
         case when n = 0 then 'accepted'
+            when n = 2 then 'opened'
+            when n = 3 then 'clicked'
             when i % 20 = 0 then 'failed'
             when i % 3 = 0 then 'opened'
             else 'delivered' end as name,
         substr(md5(i || '-' || n), 1, 22) as id
-    from recipients, range(2) as u (n)
+    from recipients, range($of_each) as u (n)
 )
 select
     'mailgun:mail.example.com:' || occurred_at::date || ':' || id,

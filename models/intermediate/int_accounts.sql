@@ -18,27 +18,41 @@ in_force as (
 
 ),
 
+domains as (
+
+    select
+        source_name,
+        unnest(from_json(value, '["VARCHAR"]')) as domain,
+        load_id
+
+    from settings
+
+    where setting = 'domains'
+
+),
+
+{# A domain may send through several providers; the first zone that one of them
+   was given is its zone. #}
 derived as (
 
     select
         domains.domain as account_id,
-        coalesce(zones.value, 'UTC') as reporting_timezone,
-        greatest(domains.load_id, zones.load_id) as load_id
+        coalesce(
+            min_by(zones.value, zones.source_name), 'UTC'
+        ) as reporting_timezone,
+        max(greatest(domains.load_id, zones.load_id)) as load_id
 
-    from (
-        select
-            unnest(from_json(value, '["VARCHAR"]')) as domain,
-            load_id
-        from settings
-        where source_name = 'mailgun' and setting = 'domains'
-    ) as domains
+    from domains
 
     left join settings as zones
-        on zones.source_name = 'mailgun' and zones.setting = 'timezone'
+        on domains.source_name = zones.source_name
+        and zones.setting = 'timezone'
 
     cross join in_force
 
     where not in_force.has_application
+
+    group by domains.domain
 
 ),
 

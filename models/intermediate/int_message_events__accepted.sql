@@ -2,15 +2,17 @@
 
 with
 
-mailgun as (
+events as (
 
-    select * from {{ ref('stg_mailgun__events') }}
+    select * from {{ ref('int_message_events__unioned') }}
 
 ),
 
+{# Names of events that say that a message was sent to somebody. #}
 vocabulary as (
 
     select * from {{ ref('event_vocabulary') }}
+    where says_sent and condition is null
 
 ),
 
@@ -23,30 +25,32 @@ loads as (
 accepted as (
 
     select
-        mailgun.event_key,
-        mailgun.load_id,
-        coalesce(mailgun.given_email_id, mailgun.message_id) as email_id,
-        mailgun.domain as account_id,
-        mailgun.recipient,
-        {{ recipient_key('mailgun.recipient') }} as recipient_key,
-        mailgun.message_id,
-        mailgun.subject,
-        mailgun.occurred_at,
+        events.event_key,
+        events.load_id,
+        coalesce(
+            events.given_email_id, events.message_id,
+            events.provider_message_id
+        ) as email_id,
+        events.domain as account_id,
+        events.recipient,
+        {{ recipient_key('events.recipient') }} as recipient_key,
+        coalesce(events.message_id, events.provider_message_id) as message_id,
+        events.subject,
+        events.occurred_at,
         loads.change_number as load_number
 
-    from mailgun
+    from events
 
     inner join vocabulary
-        on mailgun.provider = vocabulary.provider
-        and mailgun.provider_event_name = vocabulary.provider_event_name
-        and vocabulary.event_type = 'queued'
+        on events.provider = vocabulary.provider
+        and events.provider_event_name = vocabulary.provider_event_name
 
     inner join loads
-        on mailgun.load_id = loads.load_id
+        on events.load_id = loads.load_id
 
     {# With an application's database nothing is derived. #}
     where not {{ has_application() }}
-        and mailgun.recipient is not null
+        and events.recipient is not null
 
 )
 

@@ -4,7 +4,7 @@ with
 
 events as (
 
-    select * from {{ ref('int_message_events__unioned') }}
+    select * from {{ ref('int_message_events__committed') }}
 
 ),
 
@@ -59,12 +59,16 @@ classified as (
     select
         named.*,
         case when named.event_type = 'bounced' then coalesce(
-                    by_code.bounce_class, by_family.bounce_class,
-                    by_smtp_code.bounce_class, 'Unclassified'
+                    by_word.bounce_class, by_code.bounce_class,
+                    by_family.bounce_class, by_smtp_code.bounce_class,
+                    'Unclassified'
                 )
         end as bounce_class
 
     from named
+
+    left join bounce_classes as by_word
+        on named.bounce_word = by_word.code
 
     left join bounce_classes as by_code
         on named.enhanced_code = by_code.code

@@ -24,6 +24,12 @@ links as (
 
 ),
 
+learned as (
+
+    select * from {{ ref('int_message_links__learned') }}
+
+),
+
 accounts as (
 
     select * from {{ ref('int_accounts') }}
@@ -46,20 +52,30 @@ domain_accounts as (
 ),
 
 {# The application's own id does not fall through: given but unknown, it says
-   that the email is not there (yet). #}
+   that the email is not there (yet). A message id that nobody knows goes on to
+   the provider's, and what the application wrote down to what was learned. #}
 with_email as (
 
     select
         events.*,
         case
             when events.given_email_id is not null then given.email_id
-            else coalesce(by_message.email_id, by_provider.email_id)
+            when by_message.email_id is not null then by_message.email_id
+            when by_provider.email_id is not null then by_provider.email_id
+            when by_learned_provider.email_id is not null
+                then by_learned_provider.email_id
+            when events.provider_message_id is null
+                then by_learned_message.email_id
         end as email_id,
         case
             when given.email_id is not null then 'email_id'
             when events.given_email_id is not null then null
             when by_message.email_id is not null then 'message_id'
             when by_provider.email_id is not null then 'provider_message_id'
+            when by_learned_provider.email_id is not null
+                then 'provider_message_id'
+            when events.provider_message_id is null
+                and by_learned_message.email_id is not null then 'message_id'
         end as match_method
 
     from events
@@ -72,6 +88,12 @@ with_email as (
 
     left join links as by_provider
         on events.provider_message_id = by_provider.message_id
+
+    left join learned as by_learned_provider
+        on events.provider_message_id = by_learned_provider.message_id
+
+    left join learned as by_learned_message
+        on events.message_id = by_learned_message.message_id
 
 ),
 

@@ -32,9 +32,9 @@
 
 with
 
-mailgun as (
+events as (
 
-    select * from {{ ref('stg_mailgun__events') }}
+    select * from {{ ref('int_message_events__unioned') }}
 
 ),
 
@@ -75,6 +75,12 @@ arrived_accounts as (
 
     select load_id from {{ ref('stg_tallybook__source_settings') }}
     where load_id in {{ arrived('fct_message_events') }}
+
+),
+
+links as (
+
+    select * from {{ ref('int_message_links') }}
 
 ),
 
@@ -159,9 +165,11 @@ new_events as (
 
     select
         occurred_at,
-        event_key
+        event_key,
+        message_id,
+        provider_message_id
 
-    from mailgun
+    from events
 
     where load_id in {{ arrived('fct_message_events') }}
 
@@ -171,7 +179,9 @@ by_email as (
 
     select
         built.occurred_at,
-        built.event_key
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
 
     from {{ built }} as built
 
@@ -184,7 +194,9 @@ by_email as (
 
     select
         built.occurred_at,
-        built.event_key
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
 
     from {{ built }} as built
 
@@ -200,7 +212,9 @@ by_recipient as (
 
     select
         built.occurred_at,
-        built.event_key
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
 
     from {{ built }} as built
 
@@ -217,29 +231,153 @@ by_link as (
 
     select
         built.occurred_at,
-        built.event_key
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
 
     from {{ built }} as built
 
-    inner join arrived_links as links
-        on built.message_id = links.message_id
+    inner join arrived_links
+        on built.message_id = arrived_links.message_id
 
     where built.given_email_id is null
-        and built.email_id is distinct from links.email_id
+        and (
+            built.email_id is distinct from arrived_links.email_id
+            or built.match_method <> 'message_id'
+        )
 
     union
 
     select
         built.occurred_at,
-        built.event_key
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
 
     from {{ built }} as built
 
-    inner join arrived_links as links
-        on built.provider_message_id = links.message_id
+    inner join arrived_links
+        on built.provider_message_id = arrived_links.message_id
 
     where built.given_email_id is null
-        and built.email_id is distinct from links.email_id
+        and built.email_id is distinct from arrived_links.email_id
+
+),
+
+{# Message-ID and the provider's own id of one message, from events that carry
+   both. #}
+new_pairs as (
+
+    select distinct
+        message_id,
+        provider_message_id
+
+    from new_events
+
+    where message_id is not null
+        and provider_message_id is not null
+
+),
+
+links_of_new_pairs as (
+
+    select
+        message_id,
+        email_id
+
+    from links
+
+    where message_id in (
+            select new_pairs.message_id from new_pairs
+            union all
+            select new_pairs.provider_message_id from new_pairs
+        )
+
+),
+
+{# Either a pair is new, or the application has written down one of its ids. #}
+learned_links as (
+
+    select
+        pairs.provider_message_id as message_id,
+        links_of_new_pairs.email_id
+
+    from new_pairs as pairs
+
+    inner join links_of_new_pairs
+        on pairs.message_id = links_of_new_pairs.message_id
+
+    union
+
+    select
+        pairs.message_id,
+        links_of_new_pairs.email_id
+
+    from new_pairs as pairs
+
+    inner join links_of_new_pairs
+        on pairs.provider_message_id = links_of_new_pairs.message_id
+
+    union
+
+    select
+        pairs.provider_message_id,
+        arrived_links.email_id
+
+    from {{ built }} as pairs
+
+    inner join arrived_links
+        on pairs.message_id = arrived_links.message_id
+
+    where pairs.provider_message_id is not null
+
+    union
+
+    select
+        pairs.message_id,
+        arrived_links.email_id
+
+    from {{ built }} as pairs
+
+    inner join arrived_links
+        on pairs.provider_message_id = arrived_links.message_id
+
+    where pairs.message_id is not null
+
+),
+
+by_learned_link as (
+
+    select
+        built.occurred_at,
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
+
+    from {{ built }} as built
+
+    inner join learned_links
+        on built.provider_message_id = learned_links.message_id
+
+    where built.given_email_id is null
+        and built.email_id is distinct from learned_links.email_id
+
+    union
+
+    select
+        built.occurred_at,
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
+
+    from {{ built }} as built
+
+    inner join learned_links
+        on built.message_id = learned_links.message_id
+
+    where built.given_email_id is null
+        and built.provider_message_id is null
+        and built.email_id is distinct from learned_links.email_id
 
 ),
 
@@ -276,13 +414,43 @@ links_of_emails as (
 
 ),
 
+learned_links_of_emails as (
+
+    select
+        pairs.provider_message_id as message_id,
+        links_of_emails.email_id
+
+    from {{ built }} as pairs
+
+    inner join links_of_emails
+        on pairs.message_id = links_of_emails.message_id
+
+    where pairs.provider_message_id is not null
+
+    union
+
+    select
+        pairs.message_id,
+        links_of_emails.email_id
+
+    from {{ built }} as pairs
+
+    inner join links_of_emails
+        on pairs.provider_message_id = links_of_emails.message_id
+
+    where pairs.message_id is not null
+
+),
+
 {# A recipient that was given another message id takes the old one away, from
-   whomever it stood for. #}
+   whomever it stood for: written down for it, or learned. #}
 by_lost_link as (
 
     select
         built.occurred_at,
-        built.event_key
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
 
     from {{ built }} as built
 
@@ -293,8 +461,17 @@ by_lost_link as (
             else built.provider_message_id
         end
 
+    left join learned_links_of_emails
+        on built.email_id = learned_links_of_emails.email_id
+        and learned_links_of_emails.message_id = case
+            when built.match_method = 'provider_message_id'
+                then built.provider_message_id
+            when built.provider_message_id is null then built.message_id
+        end
+
     where built.match_method <> 'email_id'
         and links_of_emails.email_id is null
+        and learned_links_of_emails.email_id is null
         and built.email_id in (
             select arrived_recipients.email_id from arrived_recipients
         )
@@ -321,7 +498,9 @@ by_domain as (
 
     select
         built.occurred_at,
-        built.event_key
+        built.event_key,
+        built.message_id,
+        built.provider_message_id
 
     from {{ built }} as built
 
@@ -349,6 +528,8 @@ touched as (
     select * from by_recipient
     union
     select * from by_link
+    union
+    select * from by_learned_link
     union
     select * from by_lost_link
     union

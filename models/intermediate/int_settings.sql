@@ -35,10 +35,14 @@ in_force as (
             or exists (select 1 from recipients)
         ) as has_application,
         (
-            select max(value)
+            select
+                string_agg(
+                    source_name || ' ' || value, ', '
+                    order by source_name
+                )
             from settings
-            where source_name = 'mailgun' and setting = 'email_id_variables'
-        ) as mailgun_email_id_variables
+            where setting = 'email_id_variables'
+        ) as email_id_variables
 
 )
 

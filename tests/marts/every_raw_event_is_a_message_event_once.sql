@@ -17,7 +17,7 @@ new as (
         events.occurred_at,
         events.event_key
 
-    from {{ ref('stg_mailgun__events') }} as events
+    from {{ ref('int_message_events__unioned') }} as events
 
     where events.load_id in (
             select loads.load_id from {{ ref('stg_ledger__loads') }} as loads
@@ -36,36 +36,38 @@ new as (
 raw_events as (
 
     select
+        events.provider,
         events.event_key,
         count(*) as rows_there
 
-    from {{ ref('stg_mailgun__events') }} as events
+    from {{ ref('int_message_events__unioned') }} as events
 
     inner join {{ ref('stg_ledger__loads') }} as loads
         on events.load_id = loads.load_id
 
     where {{ events }}
 
-    group by events.event_key
+    group by events.provider, events.event_key
 
 ),
 
 message_events as (
 
     select
+        provider,
         event_key,
         count(*) as rows_there
 
     from {{ ref('fct_message_events') }}
 
-    where provider = 'mailgun'
-        and {{ events }}
+    where {{ events }}
 
-    group by event_key
+    group by provider, event_key
 
 )
 
 select
+    coalesce(raw_events.provider, message_events.provider) as provider,
     coalesce(raw_events.event_key, message_events.event_key) as event_key,
     coalesce(raw_events.rows_there, 0) as expected,
     coalesce(message_events.rows_there, 0) as actual
@@ -73,7 +75,8 @@ select
 from raw_events
 
 full outer join message_events
-    on raw_events.event_key = message_events.event_key
+    on raw_events.provider = message_events.provider
+    and raw_events.event_key = message_events.event_key
 
 where raw_events.rows_there is distinct from 1
     or message_events.rows_there is distinct from 1

@@ -1,19 +1,45 @@
 {#
-    One event in twenty without a known recipient says that the application
-    writes its rows late or not at all, or that someone else sends from the
-    domain. Fewer are normal: mail often leaves before its row is written.
+    One event of a provider's in twenty without a known recipient says that the
+    application writes its rows late or not at all, that its ids are looked for
+    in the wrong place, or that someone else sends from the domain. Fewer are
+    normal: mail often leaves before its row is written.
 #}
 {{ config(severity='warn') }}
 
 with
 
-counted as (
+unmatched as (
 
     select
-        (select count(*) from {{ ref('fct_unmatched_events') }}) as unmatched,
-        (select count(*) from {{ ref('fct_message_events') }}) as events
+        provider,
+        count(*) as unmatched
+
+    from {{ ref('fct_unmatched_events') }}
+
+    group by provider
+
+),
+
+all_events as (
+
+    select
+        provider,
+        count(*) as events
+
+    from {{ ref('fct_message_events') }}
+
+    group by provider
 
 )
 
-select * from counted
-where unmatched > 0.05 * events
+select
+    unmatched.provider,
+    unmatched.unmatched,
+    all_events.events
+
+from unmatched
+
+inner join all_events
+    on unmatched.provider = all_events.provider
+
+where unmatched.unmatched > 0.05 * all_events.events

@@ -33,7 +33,7 @@ def unbuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with duckdb.connect(home.path) as connection:
         for row in MORE_VOCABULARY:
             connection.execute(
-                "insert into seeds.event_vocabulary values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into seeds.event_vocabulary values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 list(row.values()),
             )
     return home.path

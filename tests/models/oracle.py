@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
+from provider_oracle import Event, bare_id, normalise, recipient_key
 
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
 """Rows by their grain."""
 
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"
-EMAIL_ID_VARIABLES = '["email-id", "email_id"]'
 ENGAGEMENT = ("opened", "clicked", "unsubscribed", "complained")
+SOURCES = ("mailgun", "postmark", "sendgrid")
 STAGES = ("deferred", "bounced", "delivered")
 """Stages of life that decide the delivery status, the later ones last."""
 
@@ -42,25 +42,6 @@ def seed(name: str) -> list[Row]:
         ]
 
 
-@dataclass(frozen=True)
-class Event:
-    """A row of `raw.mailgun_events`.
-
-    Attributes:
-        payload: Mailgun's JSON; None if it can't be parsed.
-        loaded_at: When its load committed.
-    """
-
-    event_key: str
-    domain: str
-    event_id: str
-    name: str
-    occurred_at: datetime
-    received_at: datetime
-    payload: Mapping[str, Any] | None
-    loaded_at: datetime
-
-
 @dataclass
 class Known:
     """Everything that is known when a build begins.
@@ -69,7 +50,7 @@ class Known:
         events: Events of committed loads.
         accounts, emails, email_batches, email_recipients, reporting_events: The
             application's rows.
-        settings: Mailgun's settings by name, as text.
+        settings: Settings by name, as text; by `<source>.<name>` if not of Mailgun.
         years: UTC years whose local days are loaded.
         vocabulary: Rows of the seed `event_vocabulary`.
         bounce_classes: Rows of the seed `bounce_classes`.
@@ -101,8 +82,12 @@ def marts(known: Known) -> dict[str, Rows]:
     Returns:
         By mart: its rows by grain. `tags` and `user_variables` are values, not text.
     """
-    normalised = [_normalise(event, known) for event in known.events]
+    normalised = [
+        normalise(event, known.vocabulary, known.bounce_classes, known.settings)
+        for event in known.events
+    ]
     book = _application(known) if known.has_application else _derived(normalised, known)
+    book.learn(normalised)
     events = [_match(event, book) for event in normalised]
     recipients = _recipient_status(events, book)
     return {
@@ -115,13 +100,6 @@ def marts(known: Known) -> dict[str, Rows]:
 
 
 @cache
-def recipient_key(address: str) -> str:
-    """An address lower-cased as the warehouse does it, which Python doesn't ('İ')."""
-    found = duckdb.execute("select lower(trim(?))", [address]).fetchone()
-    return str(found[0]) if found else ""
-
-
-@cache
 def zone(name: str) -> ZoneInfo | None:
     """An IANA zone of the tzdata package by its exact name; None if there is none."""
     package = resources.files("tzdata")
@@ -130,133 +108,6 @@ def zone(name: str) -> ZoneInfo | None:
     file = package.joinpath("zoneinfo", *name.split("/"))
     with file.open("rb") as data:
         return ZoneInfo.from_file(data)
-
-
-# Normalising, as PROVIDERS.md says
-
-
-def _normalise(event: Event, known: Known) -> Row:
-    """A Mailgun event in our words."""
-    get = _getter(event.payload)
-    name = _first_row(event.name, get, known.vocabulary)
-    event_type = name["event_type"] if name else "unknown"
-    code = _integer(get("delivery-status", "code"))
-    enhanced = get("delivery-status", "enhanced-code")
-    recipient = (
-        get("recipient")
-        or get("message", "recipients", 0)
-        or _first_address(get("message", "headers", "to"))
-    )
-    text = (
-        get("delivery-status", "message")
-        or get("delivery-status", "description")
-        or get("reject", "reason")
-    )
-    bot = get("client-info", "bot", empty=True)
-    read = event_type in ("opened", "clicked")
-    own_ip, sending_ip = get("ip"), get("envelope", "sending-ip")
-    return {
-        "event_key": event.event_key,
-        "provider": "mailgun",
-        "domain": event.domain,
-        "provider_event_name": event.name,
-        "event_type": event_type,
-        "severity": name and name["severity"],
-        "reject_reason": name and name["reject_reason"],
-        "bounce_class": (
-            _bounce_class(enhanced, code, known.bounce_classes)
-            if event_type == "bounced"
-            else None
-        ),
-        "occurred_at": event.occurred_at,
-        "received_at": event.received_at,
-        "loaded_at": event.loaded_at,
-        "recipient": recipient,
-        "recipient_key": recipient and recipient_key(recipient),
-        "message_id": _message_id(get("message", "headers", "message-id")),
-        "provider_message_id": None,
-        "event_id": event.event_id,
-        "given_email_id": _given_email_id(get, known.settings),
-        "is_machine": bot != "" if read and bot is not None else None,
-        "machine_kind": (bot or None) if read else None,
-        "url": get("url"),
-        "smtp_code": code,
-        "enhanced_code": enhanced,
-        "mta_response": text and text[:2000],
-        "attempt": _integer(get("delivery-status", "attempt-no")),
-        "user_agent": get("client-info", "user-agent"),
-        "ip": own_ip or sending_ip,
-        "ip_is_sender": own_ip is None and sending_ip is not None,
-        "tags": (event.payload or {}).get("tags"),
-        "user_variables": (event.payload or {}).get("user-variables"),
-        "counts_in_delivery": name is not None and name["counts_in_delivery"] == "true",
-        "subject": get("message", "headers", "subject"),
-    }
-
-
-def _getter(payload: Mapping[str, Any] | None) -> Callable[..., str | None]:
-    """Looks values up in a body; an empty text is None unless it is asked for."""
-
-    def get(*path: str | int, empty: bool = False) -> str | None:
-        value: Any = payload
-        for step in path:
-            try:
-                value = value[step]
-            except (KeyError, IndexError, TypeError):
-                return None
-        if value is None or (value == "" and not empty):
-            return None
-        return str(value)
-
-    return get
-
-
-def _first_row(
-    name: str, get: Callable[..., str | None], vocabulary: Iterable[Row]
-) -> Row | None:
-    """The row of the vocabulary that names an event: reason, severity, bare name."""
-    rows = {
-        row["condition"]: row
-        for row in vocabulary
-        if (row["provider"], row["provider_event_name"]) == ("mailgun", name)
-    }
-    for condition in (f"reason={get('reason')}", f"severity={get('severity')}", None):
-        if condition in rows:
-            return rows[condition]
-    return None
-
-
-def _bounce_class(enhanced: str | None, code: int | None, rows: Iterable[Row]) -> str:
-    """The class of a bounce: by the enhanced code, its family, the SMTP code."""
-    classes = {row["code"]: row["bounce_class"] for row in rows}
-    family = ".".join((enhanced or "").split(".")[:2])
-    for known_by in (enhanced, family, str(code)):
-        if known_by in classes:
-            return str(classes[known_by])
-    return "Unclassified"
-
-
-def _given_email_id(
-    get: Callable[..., str | None], settings: Mapping[str, str]
-) -> str | None:
-    names = json.loads(settings.get("email_id_variables", EMAIL_ID_VARIABLES))
-    given = (get("user-variables", name) for name in names)
-    return next((value for value in given if value is not None), None)
-
-
-def _message_id(text: str | None) -> str | None:
-    """Without angle brackets, case kept."""
-    return (text or "").strip(" ").strip("<>") or None
-
-
-def _first_address(header: str | None) -> str | None:
-    """The address in angle brackets, else the bare one; none of ours has two."""
-    bare = (header or "").partition("<")[2].partition(">")[0] or header
-    return bare if bare and "@" in bare else None
-
-
-def _integer(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() else None
 
 
 # Matching: section 2
@@ -272,6 +123,7 @@ class _Book:
         links: The email that a message id stands for.
         zones: The zone of each account; its name may be nonsense.
         of_domain: The only account that sends from a domain.
+        learned: The email that an id stands for by the other id of its message.
     """
 
     emails: dict[str, Row]
@@ -279,6 +131,17 @@ class _Book:
     links: dict[str, str]
     zones: dict[str, str | None]
     of_domain: dict[str, str]
+    learned: dict[str, str] = field(default_factory=dict)
+
+    def learn(self, events: Iterable[Row]) -> None:
+        """Learns which two ids are one message's, from all events at once."""
+        pairs = {
+            (event["message_id"], event["provider_message_id"]) for event in events
+        }
+        both = [pair for pair in pairs if all(pair)]
+        for one, other in [*both, *((other, one) for one, other in both)]:
+            if email_id := self.links.get(one):
+                self.learned[other] = min(email_id, self.learned.get(other, email_id))
 
 
 def _application(known: Known) -> _Book:
@@ -298,7 +161,7 @@ def _application(known: Known) -> _Book:
             "recipient": row["member_email"],
             "recipient_key": recipient_key(row["member_email"]),
             "member_id": row["member_id"],
-            "message_id": _message_id(row["message_id"]),
+            "message_id": bare_id(row["message_id"]),
             "sent_at": row["sent_at"],
             "is_deleted": row["deleted_at"] is not None,
         }
@@ -328,8 +191,9 @@ def _derived(events: Iterable[Row], known: Known) -> _Book:
     """What accepted events say where there is no application."""
     recipients: dict[tuple[str, str], Row] = {}
     for event in sorted(events, key=lambda row: (row["occurred_at"], row["event_key"])):
-        email_id = event["given_email_id"] or event["message_id"]
-        if event["event_type"] != "queued" or not email_id or not event["recipient"]:
+        message_id = event["message_id"] or event["provider_message_id"]
+        email_id = event["given_email_id"] or message_id
+        if not (event["says_sent"] and email_id and event["recipient"]):
             continue
         recipients.setdefault(
             (email_id, event["recipient_key"]),
@@ -338,7 +202,7 @@ def _derived(events: Iterable[Row], known: Known) -> _Book:
                 "recipient": event["recipient"],
                 "recipient_key": event["recipient_key"],
                 "member_id": None,
-                "message_id": event["message_id"],
+                "message_id": message_id,
                 "sent_at": event["occurred_at"],
                 "is_deleted": False,
                 "account_id": event["domain"],
@@ -350,7 +214,9 @@ def _derived(events: Iterable[Row], known: Known) -> _Book:
         sent = [row for row in recipients.values() if row["email_id"] == email_id]
         emails[email_id] = {
             "email_id": email_id,
-            "account_id": min(row["account_id"] for row in sent),
+            "account_id": min(
+                (row["account_id"] for row in sent if row["account_id"]), default=None
+            ),
             "notification_id": None,
             "newsletter_id": None,
             "subject": min(
@@ -360,23 +226,34 @@ def _derived(events: Iterable[Row], known: Known) -> _Book:
             "track_opens": None,
             "is_deleted": False,
         }
-    domains = json.loads(known.settings.get("domains", "[]"))
+    zones = _zones(known.settings)
     return _Book(
         emails=emails,
         recipients=recipients,
         links=_links(
             (row["message_id"], row["email_id"]) for row in recipients.values()
         ),
-        zones=dict.fromkeys(domains, known.settings.get("timezone", "UTC")),
-        of_domain={domain: domain for domain in domains},
+        zones=zones,
+        of_domain={domain: domain for domain in zones},
     )
+
+
+def _zones(settings: Mapping[str, str]) -> dict[str, str | None]:
+    """The zone of each sending domain: the first that one of its providers has."""
+    found: dict[str, str | None] = {}
+    for source in SOURCES:
+        prefix = "" if source == "mailgun" else f"{source}."
+        for domain in json.loads(settings.get(f"{prefix}domains", "[]")):
+            named = settings.get(f"{prefix}timezone")
+            found[domain] = found.get(domain) or named
+    return {domain: named or "UTC" for domain, named in found.items()}
 
 
 def _links(pairs: Iterable[tuple[str | None, str]]) -> dict[str, str]:
     """Email by message id; an id that stands for two is the first one's by name."""
     links: dict[str, str] = {}
     for text, email_id in pairs:
-        message_id = _message_id(text)
+        message_id = bare_id(text)
         if message_id:
             links[message_id] = min(email_id, links.get(message_id, email_id))
     return links
@@ -395,13 +272,20 @@ def _of_domain(pairs: Iterable[tuple[str | None, str]]) -> dict[str, str]:
 
 def _match(event: Row, book: _Book) -> Row:
     """The email, the recipient and the account that an event belongs to."""
-    given, message_id = event["given_email_id"], event["message_id"]
+    given = event["given_email_id"]
+    message, provider = event["message_id"], event["provider_message_id"]
     email_id = method = None
     if given:
         if given in book.emails:
             email_id, method = given, "email_id"
-    elif message_id in book.links:
-        email_id, method = book.links[message_id], "message_id"
+    elif message in book.links:
+        email_id, method = book.links[message], "message_id"
+    elif provider in book.links:
+        email_id, method = book.links[provider], "provider_message_id"
+    elif provider in book.learned:
+        email_id, method = book.learned[provider], "provider_message_id"
+    elif message in book.learned and not provider:
+        email_id, method = book.learned[message], "message_id"
     email = book.emails.get(email_id or "", {})
     recipient = book.recipients.get((email_id or "", event["recipient_key"] or ""))
     if recipient:
@@ -409,12 +293,18 @@ def _match(event: Row, book: _Book) -> Row:
     elif email_id:
         reason = "unknown_recipient"
     else:
-        reason = "unknown_email" if given or message_id else "no_id"
+        reason = "unknown_email" if given or message or provider else "no_id"
     scope = None
     if event["event_type"] in ("unsubscribed", "subscribed"):
         newsletter = email.get("newsletter_id")
-        scope = f"newsletter:{newsletter}" if newsletter else "all"
-    matched = {column: value for column, value in event.items() if column != "subject"}
+        scope = event["says_scope"] or (
+            f"newsletter:{newsletter}" if newsletter else "all"
+        )
+    matched = {
+        column: value
+        for column, value in event.items()
+        if column not in ("subject", "says_scope", "says_sent")
+    }
     return {
         **matched,
         "account_id": email.get("account_id") or book.of_domain.get(event["domain"]),
@@ -497,7 +387,7 @@ def _status(recipient: Row, email: Row, events: Sequence[Row]) -> Row:
         "member_id": recipient["member_id"],
         "notification_id": email.get("notification_id"),
         "account_id": email.get("account_id"),
-        "provider": "mailgun" if events else None,
+        "provider": max((event["provider"] for event in events), default=None),
         "recipient": recipient["recipient"],
         "recipient_key": recipient["recipient_key"],
         "message_id": recipient["message_id"] or min(message_ids, default=None),

@@ -6,7 +6,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
-from oracle import Event, Known, Rows, marts, seed
+from oracle import Known, Rows, marts, seed
+from provider_oracle import Event
 from reporting_oracle import reporting_marts
 from warehouse import APP_KEYS, MARTS, Warehouse
 from worlds import MORE_VOCABULARY, Build, Load, at
@@ -124,6 +125,7 @@ class Replay:
     def _take(self, load: Load) -> None:
         self.known.events += [
             Event(
+                provider=row.get("provider", "mailgun"),
                 event_key=row["event_key"],
                 domain=row["domain"],
                 event_id=row["event_id"],

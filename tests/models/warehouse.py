@@ -82,9 +82,11 @@ class Warehouse:
         """Writes one load.
 
         Args:
-            events: Rows of `raw.mailgun_events`; `payload` may be a dict, and
-                what a test doesn't care about has a default.
-            settings: Rows of `raw.source_settings` of Mailgun, by name.
+            events: Rows of `raw.<provider>_events`, of Mailgun's unless they name
+                another provider; `payload` may be a dict, and what a test doesn't
+                care about has a default.
+            settings: Rows of `raw.source_settings`, by `<source>.<name>`; of Mailgun
+                where no source is named.
             committed: Whether the load is in dlt's log.
             committed_at: When it came there; now, if None.
             **app: Rows of `raw.app_<name>`, merged by key.
@@ -95,18 +97,14 @@ class Warehouse:
         load_id = self._next_load_id()
         with duckdb.connect(self.path) as connection:
             connection.execute("set TimeZone = 'UTC'")
-            if rows := [_event_row(event) for event in events]:
-                _insert(
-                    connection, "mailgun_events", pa.Table.from_pylist(rows), load_id
-                )
+            for provider, rows in _by_provider(events).items():
+                table = pa.Table.from_pylist(rows)
+                _insert(connection, f"{provider}_events", table, load_id)
             for name, table in app.items():
                 if len(table):
                     _merge(connection, f"app_{name}", APP_KEYS[name], table, load_id)
             if settings:
-                rows = [
-                    {"source": "mailgun", "name": name, "value": value}
-                    for name, value in settings.items()
-                ]
+                rows = [_setting_row(name, value) for name, value in settings.items()]
                 _merge(connection, "source_settings", ["source", "name"], rows, load_id)
             if committed:
                 self.commit(load_id, connection, committed_at)
@@ -252,8 +250,27 @@ def _all_rows(mart: str) -> str:
     return f"select * from marts.{mart} order by {', '.join(MARTS[mart])}"  # noqa: S608
 
 
+def _by_provider(
+    events: Iterable[Mapping[str, Any]],
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of raw, by the provider that they are of."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        row = _event_row(event)
+        provider = event.get("provider", "mailgun")
+        if provider == "mailgun":
+            row["lane"] = "latest"
+        found.setdefault(provider, []).append(row)
+    return found
+
+
+def _setting_row(name: str, value: str) -> dict[str, str]:
+    source, _, setting = name.rpartition(".")
+    return {"source": source or "mailgun", "name": setting, "value": value}
+
+
 def _event_row(event: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of `raw.mailgun_events`, with defaults for what a test leaves out."""
+    """A row of raw, with defaults for what a test leaves out."""
     payload = event.get("payload", {})
     return {
         "event_key": event["event_key"],
@@ -262,7 +279,6 @@ def _event_row(event: Mapping[str, Any]) -> dict[str, Any]:
         "event_name": event["event_name"],
         "occurred_at": event["occurred_at"],
         "received_at": event.get("received_at", event["occurred_at"]),
-        "lane": "latest",
         "request_id": "request-1",
         "position": 0,
         "payload": payload if isinstance(payload, str) else json.dumps(payload),

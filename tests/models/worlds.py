@@ -36,6 +36,9 @@ ADDRESSES = [
 
 EMAILS = ["e1", "e2", "e3"]
 MESSAGES = ["M1@mg", *(f"m{number}@mg" for number in range(1, 11))]
+PROVIDER_MESSAGES = [f"p{number}" for number in range(1, 6)]
+"""The providers' own ids: few, so that many messages share one."""
+
 YEARS = [2011, 2025]
 SUBJECTS = ["Hello", "Good-bye"]
 
@@ -130,7 +133,79 @@ KINDS: list[tuple[str, Row]] = [
     ("stored", {}),
     ("list_member_uploaded", {}),
 ]
-"""Names of events and what is particular to their bodies."""
+"""Names of Mailgun's events and what is particular to their bodies."""
+
+SENDGRID_KINDS: list[tuple[str, Row]] = [
+    ("processed", {}),
+    ("delivered", {"response": "250 2.0.0 OK", "ip": "198.51.100.1", "tls": 1}),
+    ("deferred", {"response": "450 4.2.1 Slow down", "attempt": "5"}),
+    (
+        "bounce",
+        {
+            "type": "bounce",
+            "reason": "550 5.1.1 Nobody",
+            "status": "5.1.1",
+            "bounce_classification": "Invalid Address",
+        },
+    ),
+    ("bounce", {"type": "blocked", "reason": "550 5.7.1 Policy"}),
+    (
+        "bounce",
+        {
+            "type": "expired",
+            "reason": "no answer",
+            "bounce_classification": "Frequency or Volume Too High",
+        },
+    ),
+    ("bounce", {"reason": LONG_TEXT, "bounce_classification": "Something new"}),
+    ("dropped", {"reason": "Bounced Address", "status": "5.0.0"}),
+    ("dropped", {"reason": "Over quota"}),
+    ("open", {"sg_machine_open": True, "useragent": "Mail", "ip": "192.0.2.1"}),
+    ("open", {"sg_machine_open": False}),
+    ("open", {}),
+    (
+        "click",
+        {"url": "https://x.example/", "url_offset": {"index": 1, "type": "html"}},
+    ),
+    ("spamreport", {}),
+    ("unsubscribe", {"asm_group_id": 7}),
+    ("group_unsubscribe", {"asm_group_id": 7}),
+    ("group_resubscribe", {"asm_group_id": 8}),
+    ("account_status_change", {"type": "compliance_suspend"}),
+    ("levitated", {}),
+]
+SENDGRID_SPEAKS_OF_MESSAGES = (
+    "processed",
+    "delivered",
+    "deferred",
+    "bounce",
+    "dropped",
+)
+"""Only these carry the Message-ID."""
+
+SENDGRID_APPENDS = ["", ".recvd-5f54b5d587-1.0", ".filter0001.16648", ".0123p1mdw1"]
+
+POSTMARK_KINDS: list[tuple[str, Row]] = [
+    ("Delivery", {"Details": "smtp;250 2.0.0 OK", "Tag": "welcome"}),
+    ("Delivery", {}),
+    ("Bounce", {"Type": "HardBounce", "Details": "smtp;550 5.2.2 Full"}),
+    ("Bounce", {"Type": "SoftBounce", "Details": "", "Description": "Full"}),
+    ("Bounce", {"Type": "Transient"}),
+    ("Bounce", {"Type": "Blocked", "Details": "smtp;550 5.7.1 Policy"}),
+    ("Bounce", {"Type": "BadEmailAddress", "Subject": SUBJECTS[0]}),
+    ("Bounce", {"Type": "AutoResponder"}),
+    ("Bounce", {"Type": "NeverSeen", "Details": "smtp;452 Later"}),
+    ("SpamComplaint", {"Type": "SpamComplaint"}),
+    ("Open", {"Geo": {"IP": "192.0.2.1"}, "UserAgent": "Mail"}),
+    ("Click", {"OriginalLink": "https://x.example/", "ClickLocation": "HTML"}),
+    ("SubscriptionChange", {"SuppressSending": True, "MessageStream": "outbound"}),
+    ("SubscriptionChange", {"SuppressSending": False, "MessageStream": "outbound"}),
+    (
+        "SubscriptionChange",
+        {"SuppressSending": True, "SuppressionReason": "HardBounce"},
+    ),
+    ("Levitation", {}),
+]
 
 MORE_VOCABULARY: list[Row] = [
     {
@@ -141,6 +216,7 @@ MORE_VOCABULARY: list[Row] = [
         "severity": "temporary",
         "reject_reason": "blocked",
         "counts_in_delivery": "true",
+        "says_sent": "false",
         "label": "Blocked for now",
     },
     {
@@ -151,6 +227,7 @@ MORE_VOCABULARY: list[Row] = [
         "severity": None,
         "reject_reason": None,
         "counts_in_delivery": "true",
+        "says_sent": "false",
         "label": "Subscribed again",
     },
 ]
@@ -165,9 +242,9 @@ class Load:
         number: Its place in the order of writing, from 0.
         commits_before: The build by which it is in dlt's log; later than the build
             by which it is written when it was interrupted.
-        events: Rows of `raw.mailgun_events`, with `payload` as a dict.
+        events: Rows of `raw.<provider>_events`, with `payload` as a dict.
         app: Rows of the application's tables.
-        settings: Mailgun's settings.
+        settings: Settings, by `<source>.<name>` if not of Mailgun.
         years: Years whose local days it brings.
     """
 
@@ -258,6 +335,76 @@ def _maybe(values: list[Any], one_in: int) -> st.SearchStrategy[Any]:
 
 @st.composite
 def _events(draw: st.DrawFn, instants: list[datetime]) -> Row:
+    of = draw(st.sampled_from([_mailgun_events, _sendgrid_events, _postmark_events]))
+    event: Row = draw(of(instants))
+    return {
+        **event,
+        "received_at": at("2025-11-04T00:00:00")
+        + timedelta(seconds=draw(st.integers(0, 2))),
+    }
+
+
+@st.composite
+def _sendgrid_events(draw: st.DrawFn, instants: list[datetime]) -> Row:
+    name, body = draw(st.sampled_from(SENDGRID_KINDS))
+    occurred_at = draw(st.sampled_from(instants)).replace(microsecond=0)
+    payload: Row = {"event": name, "timestamp": int(occurred_at.timestamp()), **body}
+    payload |= draw(_arguments())
+    if draw(st.integers(0, 11)):
+        payload["email"] = draw(st.sampled_from(ADDRESSES))
+    if draw(st.integers(0, 5)):
+        own, end = draw(_PROVIDER_IDS), draw(st.sampled_from(SENDGRID_APPENDS))
+        payload["sg_message_id"] = own + end
+    if name in SENDGRID_SPEAKS_OF_MESSAGES and draw(st.integers(0, 3)):
+        payload["smtp-id"] = f"<{draw(st.sampled_from([*MESSAGES, 'unknown@mg']))}>"
+    category = draw(st.sampled_from([None, "news", ["news", "b"], []]))
+    if category is not None:
+        payload["category"] = category
+    return _webhook_event(draw, "sendgrid", name, occurred_at, payload)
+
+
+@st.composite
+def _postmark_events(draw: st.DrawFn, instants: list[datetime]) -> Row:
+    name, body = draw(st.sampled_from(POSTMARK_KINDS))
+    payload: Row = {"RecordType": name, "Metadata": draw(_arguments()), **body}
+    who = "Email" if name in ("Bounce", "SpamComplaint") else "Recipient"
+    payload[who] = draw(st.sampled_from(ADDRESSES))
+    if draw(st.integers(0, 5)):
+        payload["MessageID"] = draw(_PROVIDER_IDS)
+    occurred_at = draw(st.sampled_from(instants))
+    return _webhook_event(draw, "postmark", name, occurred_at, payload)
+
+
+def _webhook_event(
+    draw: st.DrawFn, provider: str, name: str, occurred_at: datetime, payload: Row
+) -> Row:
+    event_id = f"{provider}{draw(st.integers(0, 90))}"
+    return {
+        "provider": provider,
+        "event_key": event_id,
+        "domain": draw(st.sampled_from([None, *DOMAINS])),
+        "event_id": event_id,
+        "event_name": name,
+        "occurred_at": occurred_at,
+        "payload": payload,
+    }
+
+
+@st.composite
+def _arguments(draw: st.DrawFn) -> Row:
+    """What the application puts into a message."""
+    given = draw(st.sampled_from([None, None, None, None, *EMAILS, "gone", ""]))
+    if given is None:
+        return {}
+    variable = draw(st.sampled_from(["email-id", "email_id", "mailing"]))
+    return {variable: given, "other": 1}
+
+
+_PROVIDER_IDS = st.sampled_from([*PROVIDER_MESSAGES, "unknown"])
+
+
+@st.composite
+def _mailgun_events(draw: st.DrawFn, instants: list[datetime]) -> Row:
     name, body = draw(st.sampled_from(KINDS))
     payload: Row = {"event": name, **body}
     address = draw(st.sampled_from(ADDRESSES))
@@ -287,8 +434,6 @@ def _events(draw: st.DrawFn, instants: list[datetime]) -> Row:
         "event_id": event_id,
         "event_name": name,
         "occurred_at": occurred_at,
-        "received_at": at("2025-11-04T00:00:00")
-        + timedelta(seconds=draw(st.integers(0, 2))),
         "payload": payload,
     }
 
@@ -313,7 +458,9 @@ _MAILINGS = st.fixed_dictionaries(
 )
 _BATCHES = st.fixed_dictionaries(
     {
-        "provider_message_id": st.sampled_from([*MESSAGES, "<m2@mg>"]),
+        "provider_message_id": st.sampled_from(
+            [*MESSAGES, "<m2@mg>", *PROVIDER_MESSAGES]
+        ),
         "email_id": st.sampled_from(EMAILS),
     }
 )
@@ -323,7 +470,7 @@ _RECIPIENTS = st.fixed_dictionaries(
         "member_email": st.sampled_from(ADDRESSES),
         "member_id": st.sampled_from(["ann", "bo", None]),
         "message_id": st.one_of(
-            st.sampled_from([None, *MESSAGES]),
+            st.sampled_from([None, *MESSAGES, *PROVIDER_MESSAGES[:2]]),
             st.sampled_from([f"<{message_id}>" for message_id in MESSAGES]),
         ),
         "sent_at": st.sampled_from(INSTANTS),
@@ -343,6 +490,10 @@ _SETTINGS = st.sampled_from(
         {"timezone": "America/Havana"},
         {"timezone": "utc"},
         {"domains": '["mg.one.example"]'},
+        {"sendgrid.email_id_variables": '["mailing"]'},
+        {"postmark.email_id_variables": '["mailing", "email-id"]'},
+        {"sendgrid.domains": '["mg.one.example", "mg.sg.example"]'},
+        {"sendgrid.timezone": "America/Santiago"},
     ]
 )
 

@@ -49,6 +49,7 @@ final as (
             when event_type in ('opened', 'clicked') then machine_kind
         end as machine_kind,
         url,
+        url_offset,
         smtp_code,
         enhanced_code,
         mta_response,
@@ -60,8 +61,7 @@ final as (
         user_variables,
         case
             when event_type not in ('unsubscribed', 'subscribed') then null
-            when subscription_group is not null
-                then 'group:' || subscription_group
+            when subscription_scope is not null then subscription_scope
             when newsletter_id is not null
                 then 'newsletter:' || newsletter_id
             else 'all'
