@@ -5,6 +5,7 @@ heard (without an application) ────┴──▶ scratch: emails, recipie
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -48,10 +49,11 @@ _OF_THE_EVENTS = """
 create temp table accepted as
 select
     coalesce(given_email_id, message_id, provider_message_id) as email_id,
-    recipient_key, recipient, domain as account_id, message_id, subject,
-    occurred_at, event_key
+    recipient_key, recipient, domain as account_id,
+    coalesce(message_id, provider_message_id) as message_id, subject, occurred_at,
+    event_key
 from scratch.heard
-where is_queued and recipient is not null
+where says_sent and recipient is not null
     and coalesce(given_email_id, message_id, provider_message_id) is not null;
 insert into scratch.recipients
 select
@@ -102,18 +104,14 @@ def has_application(warehouse: Warehouse) -> bool:
 
 def accounts(warehouse: Warehouse) -> Accounts:
     """The accounts as they are now."""
-    rows: list[tuple[str, str | None, str | None]]
+    rows: Sequence[tuple[str, str | None, str | None]]
     if has_application(warehouse):
         rows = warehouse.con.execute(
             "select account_id, reporting_timezone, lower(trim(sending_domain))"
             " from warehouse.raw.app_accounts"
         ).fetchall()
     else:
-        told = settings(warehouse, "mailgun")
-        name = told.get("timezone", "UTC")
-        rows = [
-            (domain, name, domain) for domain in json.loads(told.get("domains", "[]"))
-        ]
+        rows = list(_derived(warehouse))
     senders: dict[str, list[str]] = {}
     for account_id, _, domain in rows:
         if domain is not None:
@@ -123,6 +121,21 @@ def accounts(warehouse: Warehouse) -> Accounts:
         {account_id: found for account_id, found in zones.items() if found},
         {domain: who[0] for domain, who in senders.items() if len(who) == 1},
     )
+
+
+def _derived(warehouse: Warehouse) -> Iterator[tuple[str, str, str]]:
+    """Each sending domain as an account, in the first zone that a source gives it."""
+    told = warehouse.con.execute(
+        "select source, name, value from warehouse.raw.source_settings"
+        " where name in ('domains', 'timezone') order by source"
+    ).fetchall()
+    zones = {source: value for source, name, value in told if name == "timezone"}
+    of_domain: dict[str, str | None] = {}
+    for source, name, value in told:
+        for domain in json.loads(value) if name == "domains" else ():
+            of_domain[domain] = of_domain.get(domain) or zones.get(source)
+    for domain, found in of_domain.items():
+        yield domain, found or "UTC", domain
 
 
 def settings(warehouse: Warehouse, source: str) -> dict[str, str]:

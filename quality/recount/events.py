@@ -46,14 +46,14 @@ create table scratch.heard (
     occurred_at bigint, received_at bigint, recipient varchar,
     recipient_key varchar, message_id varchar, provider_message_id varchar,
     given_email_id varchar, subject varchar, event_type varchar, severity varchar,
-    reject_reason varchar, bounce_class varchar, counts boolean, is_queued boolean,
+    reject_reason varchar, bounce_class varchar, counts boolean, says_sent boolean,
     smtp_code integer, enhanced_code varchar, message varchar, is_machine boolean
 )
 """
 _KEPT = """
     provider, event_key, domain, event_name, occurred_at, received_at, recipient,
     lower(trim(recipient)), message_id, provider_message_id, given_email_id, subject,
-    event_type, severity, reject_reason, bounce_class, counts, is_queued, smtp_code,
+    event_type, severity, reject_reason, bounce_class, counts, says_sent, smtp_code,
     enhanced_code, message, is_machine
 """
 _MATCHED = """
@@ -83,11 +83,12 @@ def hear(warehouse: Warehouse) -> None:
     """Reads every raw event whose load a build has taken, into `scratch.heard`."""
     warehouse.con.execute(_HEARD)
     words = vocabulary(warehouse)
-    queued = {
+    telling = {
         (provider, name)
         for provider, name in warehouse.con.execute(
             "select distinct provider, provider_event_name"
-            " from warehouse.seeds.event_vocabulary where event_type = 'queued'"
+            " from warehouse.seeds.event_vocabulary"
+            " where says_sent and condition is null"
         ).fetchall()
     }
     for provider, reader in READERS.items():
@@ -134,8 +135,8 @@ def hear(warehouse: Warehouse) -> None:
                     words.bounce_class(one) if what.event_type == BOUNCED else None
                     for one, what in zip(heard, meant, strict=True)
                 ],
-                "is_queued": [
-                    (provider, name) in queued for name in batch["event_name"]
+                "says_sent": [
+                    (provider, name) in telling for name in batch["event_name"]
                 ],
             }
             warehouse.keep("heard", columns, _KEPT)
@@ -228,27 +229,37 @@ class _Links:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        # An event with both ids says that they are one message's.
+        # An event with both ids says that they are one message's: what is known of
+        # one of them is learned of the other.
         warehouse.con.execute(
             """
             create table scratch.taught as
-            select provider, provider_message_id, min(message_id) as message_id
+            select distinct message_id, provider_message_id
             from scratch.heard
-            where message_id is not null and provider_message_id is not null
-            group by provider, provider_message_id
+            where message_id is not null and provider_message_id is not null;
+            create table scratch.learned as
+            select id as message_id, min(email_id) as email_id
+            from (
+                select taught.provider_message_id as id, links.email_id
+                from scratch.taught join scratch.links using (message_id)
+                union all
+                select taught.message_id, links.email_id
+                from scratch.taught
+                join scratch.links on taught.provider_message_id = links.message_id
+            )
+            group by id
             """
         )
 
     def match(self, events: list[dict[str, Any]], who: Accounts) -> Iterator[Matched]:
         """Where each event belongs."""
-        taught = self._taught(events)
         ids = {
             name
             for event in events
             for name in (event["message_id"], event["provider_message_id"])
         }
-        by_id = self._by_id(ids | set(taught.values()))
-        found = [_email_of(event, by_id, taught) for event in events]
+        by_id, learned = self._by_id(ids, "links"), self._by_id(ids, "learned")
+        found = [_email_of(event, by_id, learned) for event in events]
         emails = self._emails(set(found))
         # An id that the application gave is an email's only once that is written.
         settled = [
@@ -271,20 +282,10 @@ class _Links:
                 _reason(event, name, is_there=key in recipients),
             )
 
-    def _taught(self, events: list[dict[str, Any]]) -> dict[str, str]:
-        ids = {e["provider_message_id"] for e in events if e["provider_message_id"]}
-        if not ids:
-            return {}
+    def _by_id(self, ids: set[str | None], table: str) -> dict[str, str]:
         return self._asked(
             ids,
-            "select provider_message_id, message_id from scratch.taught"
-            " where provider_message_id in (select id from asked)",
-        )
-
-    def _by_id(self, ids: set[str | None]) -> dict[str, str]:
-        return self._asked(
-            ids,
-            "select message_id, min(email_id) from scratch.links"
+            f"select message_id, min(email_id) from scratch.{table}"
             " where message_id in (select id from asked) group by message_id",
         )
 
@@ -346,16 +347,18 @@ def spoken_last(row: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def _email_of(
-    event: dict[str, Any], by_id: dict[str, str], taught: dict[str, str]
+    event: dict[str, Any], by_id: dict[str, str], learned: dict[str, str]
 ) -> str | None:
     """The id of an event's email; what the application gave does not fall through."""
     if event["given_email_id"] is not None:
         return str(event["given_email_id"])
-    own = event["provider_message_id"]
-    for name in (event["message_id"], own, taught.get(own)):
-        if name is not None and (found := by_id.get(name)) is not None:
-            return found
-    return None
+    message, own = event["message_id"], event["provider_message_id"]
+    # Whoever has an id of the provider's own learns by that one alone.
+    return (
+        by_id.get(message)
+        or by_id.get(own)
+        or learned.get(message if own is None else own)
+    )
 
 
 def _reason(

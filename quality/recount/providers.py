@@ -82,7 +82,7 @@ def mailgun(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard:
 def sendgrid(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard:  # noqa: ARG001
     """A SendGrid event; its custom arguments stand beside its own members."""
     response, reason = _text(said.get("response")), _text(said.get("reason"))
-    machine = _text(said.get("sg_machine_open"))
+    machine = (_text(said.get("sg_machine_open")) or "").lower()
     return Heard(
         recipient=_text(said.get("email")),
         message_id=bare(_text(said.get("smtp-id"))),
@@ -94,7 +94,7 @@ def sendgrid(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard
         or _answered(response)[1]
         or _answered(reason)[1],
         message=response or reason,
-        is_machine={"true": True, "false": False}.get(machine or ""),
+        is_machine={"true": True, "1": True, "false": False, "0": False}.get(machine),
         bounce_word=_text(said.get("bounce_classification")),
     )
 
