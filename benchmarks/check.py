@@ -60,7 +60,7 @@ def main() -> None:
         print(json.dumps(results, indent=2))
         return
     table = Table(title="tallybook check")
-    for column in ("events", "recount s", "suites s", "all s", "MB", "cells"):
+    for column in ("events", "recount s", "suites s", "all s", "CPU s", "MB", "cells"):
         table.add_column(column, justify="right")
     for one in results:
         table.add_row(
@@ -68,6 +68,7 @@ def main() -> None:
             f"{one['recount']:.1f}",
             f"{one['suites']:.1f}",
             f"{one['all']:.1f}",
+            f"{one['cpu']:.1f}",
             f"{one['megabytes']:,.0f}",
             f"{one['cells']:,.0f}",
         )
@@ -85,7 +86,9 @@ def measure(events: int) -> dict[str, float]:
         path = Path(folder) / "warehouse.duckdb"
         dbt(folder, "run-operation", "create_raw_tables_now")
         sizes = {
+            "first": 0,
             "recipients": events // 2,
+            "of_each": 2,
             "each": RECIPIENTS_PER_EMAIL,
             "conversations": events // 4,
         }
@@ -131,6 +134,7 @@ def check(path: Path) -> dict[str, float]:
         "recount": by_group["recount"],
         "suites": by_group["edge"] + by_group["operations"],
         "all": seconds,
+        "cpu": time.process_time(),
         "cells": checked.compared,
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

@@ -3,7 +3,7 @@
 warehouse ──▶ recount ──▶ edge ──▶ operations ──▶ results
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,23 @@ from quality.recount.all import recount
 from quality.results import Result, Status
 from quality.thresholds import thresholds
 from quality.warehouse import UnreadableError, Warehouse, opened
+
+MARTS = (
+    "fct_message_events",
+    "fct_unmatched_events",
+    "fct_recipient_status",
+    "fct_email_performance",
+    "fct_delivery_daily",
+    "fct_reporting_events",
+    "fct_reporting_rollups",
+    "fct_handoff_conversations",
+    "fct_conversation_outcomes",
+    "ops_reconciliation",
+    "ops_completeness",
+    "ops_freshness",
+    "ops_lanes",
+)
+"""What the checks read."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,7 @@ def ready(warehouse: Warehouse) -> None:
     Raises:
         UnreadableError: They aren't there, or something arrived since.
     """
-    missing = [name for name in _marts() if not warehouse.has("marts", name)]
+    missing = [name for name in MARTS if not warehouse.has("marts", name)]
     if missing:
         raise UnreadableError(
             f"marts.{missing[0]} isn't built yet: run `tallybook build` first"
@@ -108,20 +125,3 @@ def ready(warehouse: Warehouse) -> None:
             f"{waiting} loads arrived that no build has taken yet, so the marts can't "
             "agree with raw: run `tallybook build` first"
         )
-
-
-def _marts() -> Iterator[str]:
-    yield from (
-        "fct_message_events",
-        "fct_recipient_status",
-        "fct_email_performance",
-        "fct_delivery_daily",
-        "fct_reporting_events",
-        "fct_reporting_rollups",
-        "fct_handoff_conversations",
-        "fct_conversation_outcomes",
-        "ops_reconciliation",
-        "ops_completeness",
-        "ops_freshness",
-        "ops_lanes",
-    )
