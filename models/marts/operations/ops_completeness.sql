@@ -9,7 +9,7 @@
 
 -- depends_on: {{ ref('int_completeness_days__touched') }}
 
-{%- set trust_window = source_setting('mailgun', 'trust_window', '3600') | int %}
+{%- set seconds = source_setting('mailgun', 'trust_window', '3600') | int %}
 
 with
 
@@ -89,8 +89,9 @@ reach as (
     select
         domain,
         min(window_begin) as read_from,
-        max(case when outcome = 'ok' then window_end else cursor end)
-            filter (where lane = 'missing') as read_twice_through
+        max(case when outcome = 'ok' then window_end else cursor end) filter (
+            where lane = 'missing'
+        ) as read_twice_through
 
     from lane_runs
 
@@ -108,8 +109,7 @@ compared as (
         coalesce(counted.our_count, 0) as our_count,
         provider_stats.as_of,
         {{ utc_midnight('provider_stats.date') }} as begins_at,
-        {{ utc_midnight('provider_stats.date + 1') }}
-        + interval '{{ trust_window }} seconds' as settles_at,
+        {{ utc_midnight('provider_stats.date + 1') }} as ends_at,
         reach.read_from,
         reach.read_twice_through
 
@@ -129,11 +129,11 @@ judged as (
 
     select
         *,
+        ends_at + interval '{{ seconds }} seconds' as settles_at,
         coalesce(read_from <= begins_at, false) as is_read_whole,
-        as_of >= settles_at
-        and coalesce(
-            read_twice_through >= {{ utc_midnight('date + 1') }}, false
-        ) as is_settled_by_time,
+        as_of >= ends_at + interval '{{ seconds }} seconds'
+        and coalesce(read_twice_through >= ends_at, false)
+            as is_settled_by_time,
         {{ share('greatest(provider_count - our_count, 0)', 'provider_count') }}
             as missing_share,
         {{ share('greatest(our_count - provider_count, 0)', 'our_count') }}
