@@ -34,3 +34,13 @@ def test_after_every_build_the_marts_are_what_the_oracle_says(
 ) -> None:
     with TemporaryDirectory() as home:
         prove(begin(world, home), world)
+
+
+@pytest.mark.proof
+@given(world=worlds(most_builds=5 if PROOF else 3, providers=("sendgrid",)))
+@crowded(3)
+def test_whichever_event_teaches_an_id_the_marts_are_what_the_oracle_says(
+    begin: Begin, world: World
+) -> None:
+    with TemporaryDirectory() as home:
+        prove(begin(world, home), world)

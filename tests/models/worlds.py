@@ -334,9 +334,15 @@ def _maybe(values: list[Any], one_in: int) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def _events(draw: st.DrawFn, instants: list[datetime]) -> Row:
-    of = draw(st.sampled_from([_mailgun_events, _sendgrid_events, _postmark_events]))
-    event: Row = draw(of(instants))
+def _events(
+    draw: st.DrawFn, instants: list[datetime], providers: tuple[str, ...]
+) -> Row:
+    of = {
+        "mailgun": _mailgun_events,
+        "sendgrid": _sendgrid_events,
+        "postmark": _postmark_events,
+    }
+    event: Row = draw(of[draw(st.sampled_from(providers))](instants))
     return {
         **event,
         "received_at": at("2025-11-04T00:00:00")
@@ -508,19 +514,25 @@ _TABLES: list[tuple[str, st.SearchStrategy[Row], int]] = [
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, most_builds: int = 3) -> World:
+def worlds(
+    draw: st.DrawFn,
+    *,
+    most_builds: int = 3,
+    providers: tuple[str, ...] = ("mailgun", "sendgrid", "postmark"),
+) -> World:
     """Worlds of a hundred events or so.
 
     Args:
         draw: Draws from a strategy.
         most_builds: Builds at most; two at least.
+        providers: Whose events there are.
     """
     count = draw(st.integers(2, most_builds))
     before = sorted(
         draw(st.lists(st.integers(0, count - 1), min_size=count + 1, max_size=7))
     )
     loads = [_load(draw, number, build, count) for number, build in enumerate(before)]
-    _deal_events(draw, loads)
+    _deal_events(draw, loads, providers)
     application = draw(st.sampled_from(["early", "early", "late", "none"]))
     if application != "none":
         _deal_rows(draw, loads[len(loads) // 2 :] if application == "late" else loads)
@@ -548,11 +560,13 @@ def _load(draw: st.DrawFn, number: int, before: int, builds: int) -> Load:
     )
 
 
-def _deal_events(draw: st.DrawFn, loads: list[Load]) -> None:
+def _deal_events(
+    draw: st.DrawFn, loads: list[Load], providers: tuple[str, ...]
+) -> None:
     """Deals events to loads; one that is there already makes no new row."""
     seen = set()
     few = st.lists(st.sampled_from(INSTANTS), min_size=5, max_size=9, unique=True)
-    events = st.lists(_events(draw(few)), min_size=80, max_size=140)
+    events = st.lists(_events(draw(few), providers), min_size=80, max_size=140)
     for event in draw(events):
         if event["event_key"] not in seen:
             seen.add(event["event_key"])
