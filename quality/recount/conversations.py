@@ -187,6 +187,7 @@ def _days(warehouse: Warehouse) -> list[tuple[int, int]]:
             union all
             select date - date '1970-01-01' from ({rows})
         )
+        where day is not null
         group by day
         order by day
         """

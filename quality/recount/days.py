@@ -48,6 +48,7 @@ def recount(warehouse: Warehouse, who: Accounts, result: Result) -> None:
             union all
             select date from warehouse.marts.fct_delivery_daily
         )
+        where date is not null
         group by day
         order by day
         """

@@ -24,7 +24,7 @@ from quality.recount.providers import LONGEST_MESSAGE, READERS, read
 from quality.recount.raw_rows import of_keys
 from quality.recount.vocabulary import BOUNCED, vocabulary
 from quality.recount.zones import local_date
-from quality.results import Result, differences, keyed
+from quality.results import ABSENT, Cell, Result, differences, keyed
 from quality.warehouse import Warehouse
 
 CHUNK = 20_000
@@ -160,6 +160,7 @@ def match(warehouse: Warehouse, who: Accounts, result: Result) -> None:
             matched = list(learn.match(events, who))
             _keep(warehouse, matched, who)
             _compare(warehouse, provider, span, matched, result)
+    _compare_strangers(warehouse, result)
 
 
 def spans(warehouse: Warehouse, provider: str) -> Iterator[tuple[int, int]]:
@@ -176,6 +177,7 @@ def spans(warehouse: Warehouse, provider: str) -> Iterator[tuple[int, int]]:
             select epoch_us(occurred_at) from warehouse.marts.fct_message_events
             where provider = ?
         )
+        where occurred_at is not null
         group by hour
         order by hour
         """,
@@ -458,6 +460,20 @@ def _compare(
     ):
         rows = of_keys(provider, [cell.where["event_key"]])
         result.add(replace(cell, rows=rows))
+
+
+def _compare_strangers(warehouse: Warehouse, result: Result) -> None:
+    """Rows of a provider that no raw table is of, or without a time."""
+    for row in warehouse.rows(
+        "select event_key, provider from warehouse.marts.fct_message_events"
+        " where occurred_at is null or provider is null"
+        " or not list_contains(?, provider)",
+        [list(READERS)],
+    ):
+        result.compared += 1
+        provider = f"a row of {row['provider']}"
+        where = {"event_key": str(row["event_key"])}
+        result.add(Cell(where, "row", ABSENT, provider))
 
 
 def _as_in_the_mart(one: Matched) -> dict[str, Any]:

@@ -80,6 +80,12 @@ PLANTED = {
         f"delete from marts.fct_message_events {ONE} marts.fct_message_events)",
         {"message_events": "row"},
     ),
+    "an event that a provider of nobody's sent": (
+        "insert into marts.fct_message_events by name select * replace"
+        " ('nobody' as provider, 'k' as event_key) from marts.fct_message_events"
+        " limit 1",
+        {"message_events": "row"},
+    ),
     "an email's count off by one": (
         "update marts.fct_email_performance set delivered = delivered + 1"
         f" {ONE} marts.fct_email_performance)",
