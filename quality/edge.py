@@ -32,7 +32,7 @@ from quality.results import Cell, Result, Severity
 from quality.thresholds import Threshold, Thresholds
 from quality.warehouse import Warehouse
 
-FRAME = 100_000
+FRAME = 50_000
 """Rows of a frame."""
 
 _COMMITTED = "_dlt_load_id in (select load_id from warehouse.ledger.loads)"

@@ -19,7 +19,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 BATCH = 20_000
 """Rows that are handed over at once."""
 
-_MEMORY = "256MB"
+_MEMORY = "192MB"
 
 
 class UnreadableError(Exception):

@@ -27,7 +27,7 @@ from quality.recount.zones import local_date
 from quality.results import ABSENT, Cell, Result, differences, keyed
 from quality.warehouse import Warehouse
 
-CHUNK = 20_000
+CHUNK = 10_000
 """Events that are matched at once."""
 
 HOUR = 3_600_000_000

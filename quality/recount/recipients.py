@@ -15,7 +15,7 @@ from quality.recount.raw_rows import of_email, of_keys, of_recipient
 from quality.results import Key, Result, differences, keyed
 from quality.warehouse import Warehouse
 
-BUCKET = 20_000
+BUCKET = 10_000
 """Events and recipients of a bucket."""
 
 Who = tuple[Any, ...]
