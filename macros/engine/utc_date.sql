@@ -1,0 +1,10 @@
+{#
+    The UTC date of an instant, whatever the session's zone.
+#}
+{% macro utc_date(instant) -%}
+    {{ return(adapter.dispatch('utc_date', 'tallybook')(instant)) }}
+{%- endmacro %}
+
+{% macro duckdb__utc_date(instant) -%}
+    cast(make_timestamp(epoch_us({{ instant }})) as date)
+{%- endmacro %}
