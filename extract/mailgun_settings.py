@@ -74,6 +74,7 @@ class MailgunSettings:
             "domains": json.dumps(sorted({domain.name for domain in self.domains})),
             "email_id_variables": json.dumps(self.email_id_variables),
             "timezone": self.timezone,
+            "trust_window": str(self.trust_window),
         }
 
 

@@ -19,11 +19,12 @@ from typing import Literal
 
 import dlt
 import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.common.configuration.providers import CustomLoaderDocProvider
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from extract import app_tables, inbox, mailgun, replays, windows
+from extract import app_tables, inbox, mailgun, provider_stats, replays, windows
 from extract.app import app
 from extract.app_locations import Period
 from extract.app_sweep import Swept, app_sweep
@@ -33,10 +34,11 @@ from extract.backfills import Desk
 from extract.destination import once_only_duckdb
 from extract.forgotten import Forgotten
 from extract.home import SettingsError, home, now
-from extract.http import Client
+from extract.http import Client, Patience, ProviderError
 from extract.lanes import Ended, Lane, clock
 from extract.mailgun_settings import SOURCE as MAILGUN
 from extract.mailgun_settings import (
+    MailgunSettings,
     NotConfiguredError,
     mailgun_settings,
 )
@@ -81,6 +83,9 @@ KEPT_LOADS = 20
 """Folders of loads, for whoever wants to know what dlt did last."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_IMPATIENT = Patience(attempts=1)
+"""For what can wait for another tick."""
 
 dlt.config.register_provider(
     CustomLoaderDocProvider(
@@ -425,7 +430,50 @@ def _mailgun(run: _Run) -> Iterator[Outcome]:
             yield Outcome(MAILGUN, outcome="failed", message=message)
         else:
             current.loaded()
-    yield from map(_outcome, current.readings)
+        yield from map(_outcome, current.readings)
+        if not run.is_ending():
+            yield from _statistics(run, settings, at, current.readings)
+
+
+def _statistics(
+    run: _Run,
+    settings: MailgunSettings,
+    now: int,
+    readings: Sequence[Reading],
+) -> Iterator[Outcome]:
+    """Asks for the provider's own counts of the domains that were read, now and then.
+
+    They are for comparison only: one that can't be had is said, and stops nobody.
+    """
+    failed = {reading.domain for reading in readings if reading.ended == "failed"}
+    answered = []
+    for domain in settings.domains:
+        asked = provider_stats.question(
+            run.warehouse,
+            domain.name,
+            now,
+            trust_window=settings.trust_window,
+            since=settings.since,
+            asked_at=run.memory.statistics_asked.get(domain.name),
+        )
+        if asked is None or domain.name in failed:
+            continue
+        run.memory.statistics_asked[domain.name] = now
+        with Client(
+            domain.base_url, mailgun.USER, settings.api_key, _IMPATIENT
+        ) as client:
+            try:
+                answered.append(provider_stats.ask(client, asked, now))
+            except ProviderError as error:
+                yield Outcome(
+                    MAILGUN,
+                    domain.name,
+                    "statistics",
+                    outcome="skipped",
+                    message=f"no statistics of {domain.name} to compare with: {error}",
+                )
+    if any(len(rows) for rows in answered):
+        run.load(provider_stats.provider_stats(pa.concat_tables(answered)))
 
 
 def _outcome(reading: Reading) -> Outcome:

@@ -41,6 +41,7 @@ class Memory:
         rests_until: When it is asked again, by the clock that never goes back.
         said: What its host said last.
         lateness: The measure of each domain.
+        statistics_asked: When a domain's statistics were asked for, in microseconds.
     """
 
     resume: dict[tuple[str, LaneName], tuple[int, int]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Memory:
     rests_until: dict[str, float] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     lateness: dict[str, Lateness] = field(default_factory=dict)
+    statistics_asked: dict[str, int] = field(default_factory=dict)
 
     def begin(self, domain: str, lane: LaneName, cursor: int | None) -> int | None:
         """Where a lane begins."""

@@ -230,6 +230,41 @@ def _requested(
 
 
 @app.command()
+def check(
+    report: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write JUnit XML there."),
+    ] = None,
+    *,
+    docs: Annotated[
+        bool,
+        typer.Option("--docs", help="Write Great Expectations' Data Docs."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Recount everything from the raw events, and look at all that came.
+
+    All of history, by a route of its own. A check that warns fails nothing. While
+    `run --every` lives, it works between two ticks.
+    """
+    with _speaking(as_json) as say:
+        from extract.home import home
+        from tallybook.check import check as check_all
+        from tallybook.check import show
+        from tallybook.lock import between_ticks
+
+        with between_ticks(home(), "check"):
+            checked = check_all(home(), say, with_docs=docs, report=report)
+        show(say, checked)
+    failed = checked.status == "failed"
+    _answer(
+        as_json,
+        Exit.CHECK_FAILED if failed else Exit.GOOD,
+        check=checked.as_json(),
+    )
+
+
+@app.command()
 def run(
     every: Annotated[
         str | None,

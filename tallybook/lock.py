@@ -6,8 +6,8 @@ for the message alone; it decides nothing.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,15 @@ from tallybook.errors import CannotRunError
 
 PATIENCE = 5.0
 """Seconds that a command waits: `status` holds the lock for a moment, a run longer."""
+
+LONG_PATIENCE = 600.0
+"""Seconds that a check waits for the tick of a run that lives for ever."""
+
+FOR_EVER = "run --every"
+"""How the command of such a run begins."""
+
+_GLANCE = 0.5
+"""Seconds after which a waiting tick looks whether it is to end."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,63 @@ def only_run(home: Path, doing: str, patience: float = PATIENCE) -> Iterator[Non
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def turn(home: Path, is_ending: Callable[[], bool]) -> Iterator[bool]:
+    """A tick's turn in the warehouse, of a run that holds the run lock for ever.
+
+    Args:
+        home: The state folder.
+        is_ending: Whether the process was asked to end while it waits.
+
+    Yields:
+        Whether it has its turn; if not, it is to end.
+    """
+    lock = FileLock(home / "tick.lock")
+    while not is_ending():
+        try:
+            lock.acquire(timeout=_GLANCE)
+        except Timeout:
+            continue
+        try:
+            yield True
+        finally:
+            lock.release()
+        return
+    yield False
+
+
+@contextmanager
+def between_ticks(
+    home: Path, doing: str, patience: float = LONG_PATIENCE
+) -> Iterator[None]:
+    """Holds the run lock or, while `run --every` lives, the turn between two ticks.
+
+    The next tick waits for as long as the block lasts.
+
+    Args:
+        home: The state folder.
+        doing: The command, for whoever finds the lock taken.
+        patience: Seconds to wait for the end of a tick.
+
+    Raises:
+        RunningError: Another command is at work, or the tick takes longer.
+        CannotRunError: The folder can't be written.
+    """
+    with ExitStack() as held:
+        try:
+            held.enter_context(only_run(home, doing))
+        except RunningError as error:
+            if not error.holder or not error.holder.doing.startswith(FOR_EVER):
+                raise
+            lock = FileLock(home / "tick.lock", timeout=patience)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise error from None
+            held.callback(lock.release)
+        yield
 
 
 def _written(path: Path) -> Holder | None:

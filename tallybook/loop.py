@@ -26,6 +26,7 @@ from tallybook import status
 from tallybook.build import Dbt
 from tallybook.errors import CannotRunError
 from tallybook.heart import Heart
+from tallybook.lock import turn
 from tallybook.run import Listener, Run, run
 
 T = TypeVar("T")
@@ -127,17 +128,20 @@ def run_for_ever(
     while not ending.is_asked():
         begun = monotonic()
         try:
-            done = run(
-                home,
-                witness,
-                dbt=dbt,
-                memory=memory,
-                heart=heart,
-                seconds=HAND_OVER,
-                is_ending=ending.is_asked,
-            )
-            heart.ticked(done.exit_status == 2)
-            status.note(home)
+            with turn(home, ending.is_asked) as is_mine:
+                if not is_mine:
+                    return
+                done = run(
+                    home,
+                    witness,
+                    dbt=dbt,
+                    memory=memory,
+                    heart=heart,
+                    seconds=HAND_OVER,
+                    is_ending=ending.is_asked,
+                )
+                heart.ticked(done.exit_status == 2)
+                status.note(home)
         except EXPECTED as error:
             told = words(error)
             status.note_problem(home, "run", told.problem)

@@ -105,6 +105,10 @@ class Say:
         note = f"{done} of {nodes}" if nodes else "reading the models"
         self._move("building", done, nodes or None, note)
 
+    def checking(self, name: str) -> None:
+        """Shows which check is at work."""
+        self._move("checking", 0.0, None, name)
+
     def built(self, build: Build) -> None:
         """What was rebuilt and why, and which tests passed."""
         self.end()

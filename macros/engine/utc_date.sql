@@ -1,6 +1,10 @@
 {#
-    An instant's date in UTC, whatever the session's zone.
+    The UTC date of an instant, whatever the session's zone.
 #}
 {% macro utc_date(instant) -%}
-    date '1970-01-01' + {{ utc_day(instant) }}
+    {{ return(adapter.dispatch('utc_date', 'tallybook')(instant)) }}
+{%- endmacro %}
+
+{% macro duckdb__utc_date(instant) -%}
+    cast(make_timestamp(epoch_us({{ instant }})) as date)
 {%- endmacro %}

@@ -70,11 +70,16 @@ class Host:
         base_url: Scheme, host and port.
         requests: What it was asked.
         script: What it is yet to answer.
+        statistics: What it answers when it is asked for those; told apart from the
+            rest, since they are asked for whenever it is time.
+        statistics_requests: What it was asked about them.
     """
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
         self.requests: list[Request] = []
+        self.statistics = Answer(b'{"stats": []}')
+        self.statistics_requests: list[Request] = []
         self.script: list[Answer | Callable[[str], Answer]] = []
 
     def pages(self, *pages: Iterable[Any]) -> None:
@@ -149,8 +154,13 @@ def running_host() -> Iterator[Host]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers, connection = dict(self.headers), self.client_address[1]
-            host.requests.append(Request(self.path, headers, connection, body))
-            answer = host.answer(self.path)
+            request = Request(self.path, headers, connection, body)
+            if "/stats/" in self.path:
+                host.statistics_requests.append(request)
+                answer = host.statistics
+            else:
+                host.requests.append(request)
+                answer = host.answer(self.path)
             if answer.reset:
                 linger = struct.pack("ii", 1, 0)
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -13,7 +13,8 @@ from tallybook import cli
 from tallybook.errors import CannotRunError
 
 COMMANDS = [
-    *("demo", "extract", "build", "run", "status", "publish", "doctor", "backfill"),
+    *("demo", "extract", "build", "check", "run", "status", "publish", "doctor"),
+    "backfill",
 ]
 
 

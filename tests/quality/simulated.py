@@ -1,0 +1,82 @@
+"""State folders filled by the extractors from a stand-in provider, and built."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+
+from extract.pipeline import extract
+from simulator import Spec, serve
+from tallybook.build import Dbt
+
+
+def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
+    """Extracts a world in two ticks and builds it after each.
+
+    Args:
+        home: The state folder.
+        spec: The world.
+        application: Whether its database is read as well.
+
+    Returns:
+        The warehouse.
+    """
+    folder = home / "application"
+    with serve(spec, app_folder=folder) as host:
+        settings = {
+            "TALLYBOOK_HOME": str(home),
+            "SOURCES__MAILGUN__API_KEY": host.api_key,
+            "SOURCES__MAILGUN__DOMAINS": ",".join(host.domains),
+            "SOURCES__MAILGUN__BASE_URL": host.base_url,
+            "SOURCES__MAILGUN__SINCE": spec.begin.isoformat(),
+        }
+        if application:
+            settings["SOURCES__APP__LOCATION"] = str(folder)
+        dbt = Dbt(home)
+        for days in (spec.days / 2, spec.days + 1):
+            now = spec.begin + timedelta(days=days)
+            host.control(now=now)
+            with environment({**settings, "TALLYBOOK_NOW": now.isoformat()}):
+                extract()
+                build = dbt.build()
+            assert build.is_green, (*build.errors, *build.failures)
+    return home / "warehouse.duckdb"
+
+
+@contextmanager
+def environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """The environment with these settings, and none else of the sources."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(("SOURCES__", "TALLYBOOK_")):
+            del os.environ[name]
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def change(warehouse: Path, *statements: str) -> None:
+    """Plants something in a warehouse.
+
+    Raises:
+        AssertionError: A statement changed nothing, so that nothing was planted.
+    """
+    with duckdb.connect(warehouse) as con:
+        con.execute("set TimeZone = 'UTC'")
+        for statement in statements:
+            found = con.execute(statement).fetchone()
+            is_counted = statement.lstrip().startswith(("update", "delete", "insert"))
+            assert not is_counted or (found and found[0]), statement
+
+
+def answers(warehouse: Path, sql: str) -> list[tuple[object, ...]]:
+    """What the warehouse answers."""
+    with duckdb.connect(warehouse, read_only=True) as con:
+        con.execute("set TimeZone = 'UTC'")
+        return con.execute(sql).fetchall()
