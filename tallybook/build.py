@@ -21,6 +21,7 @@ from dbt_common.invocation import get_invocation_id
 from extract.home import ROOT
 from tallybook.builds import Build, Finding, Rebuilt, RebuiltDays
 from tallybook.errors import CannotRunError
+from tallybook.settled import settled
 
 if TYPE_CHECKING:
     from dbt.artifacts.schemas.run import RunExecutionResult, RunResult
@@ -45,6 +46,7 @@ class Dbt:
         self._home = home
         self._log = home / "logs" / "dbt.log"
         self._parsed: Manifest | None = None
+        self._built_whole: int | None = None
 
     def manifest(self) -> Path:
         """The manifest.json of the project as it stands now.
@@ -59,7 +61,7 @@ class Dbt:
     def build(
         self, *, full_refresh: bool = False, on_progress: Progress | None = None
     ) -> Build:
-        """Builds and tests everything.
+        """Builds and tests everything; what can't have changed since, but once.
 
         Args:
             full_refresh: Whether every model is rebuilt whole.
@@ -76,9 +78,20 @@ class Dbt:
         # Unit tests prove the SQL and not the data: `dbt build` and CI run them.
         asked = ["build", "--exclude-resource-type=unit_test"]
         asked += ["--full-refresh"] if full_refresh else []
+        warehouse = self._home / "warehouse.duckdb"
+        is_whole = (
+            full_refresh
+            or self._built_whole is None
+            or self._built_whole != _file_number(warehouse)
+        )
+        if not is_whole:
+            left_out = settled(self._parsed) if self._parsed else []
+            asked += ["--indirect-selection=empty", "--exclude", *left_out]
         done = cast("RunExecutionResult", self._invoke(*asked, on_progress=on_progress))
         nodes = [_node(result) for result in done.results]
-        warehouse = self._home / "warehouse.duckdb"
+        if is_whole and not any(n.status in {*_ERRORS, "skipped"} for n in nodes):
+            # Forgetting someone makes another file, with nothing of this in it.
+            self._built_whole = _file_number(warehouse)
         return Build(
             invocation_id=get_invocation_id(),
             built_at=built_at,
@@ -138,6 +151,10 @@ class Dbt:
         raise CannotRunError(
             f"dbt could not run: {text}", f"Its log is {self._log}."
         ) from exception
+
+
+def _file_number(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
 
 
 class _Node(NamedTuple):

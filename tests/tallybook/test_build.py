@@ -1,8 +1,10 @@
 """dbt in this process, on the real project."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -38,6 +40,45 @@ def test_a_second_build_in_the_same_process_changes_nothing(dbt: Dbt) -> None:
     assert again.is_green, (again.errors, again.failures)
     assert again.rebuilt == ()
     assert again.passed > 20
+
+
+def test_only_what_asks_nothing_as_it_compiles_is_built_but_once(
+    dbt: Dbt, home: Path
+) -> None:
+    manifest = json.loads(dbt.manifest().read_text())["nodes"]
+    nodes = {node["name"]: node for node in manifest.values()}
+    asked = {f"stg_{name}__events" for name in ("mailgun", "sendgrid", "postmark")}
+    again = dbt.build()
+    names = {
+        result["unique_id"].split(".")[2]
+        for result in json.loads((home / "target" / "run_results.json").read_text())[
+            "results"
+        ]
+    }
+
+    assert again.is_green
+    assert asked < names
+    assert {name for name, node in nodes.items() if _is_of_marts(node)} <= names
+    assert {"event_vocabulary", "stg_app__emails"}.isdisjoint(names)
+
+
+def _is_of_marts(node: dict[str, Any]) -> bool:
+    """Whether a node is a table, or a data test of anything but seeds."""
+    parents = node["depends_on"].get("nodes", [])
+    return node["config"]["materialized"] in ("touched_groups", "touched_list") or (
+        node["resource_type"] == "test"
+        and any(not parent.startswith("seed.") for parent in parents)
+    )
+
+
+def test_in_another_file_everything_is_built_again(tmp_path: Path) -> None:
+    dbt = Dbt(tmp_path)
+    first = dbt.build()
+    (tmp_path / "warehouse.duckdb").rename(tmp_path / "elsewhere.duckdb")
+    other = dbt.build()
+
+    assert (other.models, other.passed) == (first.models, first.passed)
+    assert other.is_green
 
 
 def test_every_mart_is_published_with_descriptions_of_all_its_columns(
