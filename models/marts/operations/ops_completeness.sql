@@ -9,8 +9,6 @@
 
 -- depends_on: {{ ref('int_completeness_days__touched') }}
 
-{%- set seconds = source_setting('mailgun', 'trust_window', '3600') | int %}
-
 with
 
 provider_stats as (
@@ -35,6 +33,18 @@ lane_runs as (
 loads as (
 
     select * from {{ ref('stg_ledger__loads') }}
+
+),
+
+{# After an hour a day is complete, unless the setting says another time. #}
+trust_window as (
+
+    select coalesce(max(cast(value as integer)), 3600) as seconds
+
+    from {{ ref('stg_tallybook__source_settings') }}
+
+    where source_name = 'mailgun'
+        and setting = 'trust_window'
 
 ),
 
@@ -110,10 +120,14 @@ compared as (
         provider_stats.as_of,
         {{ utc_midnight('provider_stats.date') }} as begins_at,
         {{ utc_midnight('provider_stats.date + 1') }} as ends_at,
+        {{ utc_midnight('provider_stats.date + 1') }}
+        + trust_window.seconds * interval '1 second' as settles_at,
         reach.read_from,
         reach.read_twice_through
 
     from provider_stats
+
+    cross join trust_window
 
     left join counted
         on provider_stats.domain = counted.domain
@@ -129,9 +143,8 @@ judged as (
 
     select
         *,
-        ends_at + interval '{{ seconds }} seconds' as settles_at,
         coalesce(read_from <= begins_at, false) as is_read_whole,
-        as_of >= ends_at + interval '{{ seconds }} seconds'
+        as_of >= settles_at
         and coalesce(read_twice_through >= ends_at, false)
             as is_settled_by_time,
         {{ share('greatest(provider_count - our_count, 0)', 'provider_count') }}
