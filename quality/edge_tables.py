@@ -166,7 +166,7 @@ EDGES: Mapping[str, Edge] = {
         ("run_id",),
         ("run_id", "source", "lane", "outcome", "began_at", "ended_at"),
         words={
-            "lane": ("latest", "missing", "scheduled"),
+            "lane": ("latest", "missing", "scheduled", "webhook"),
             "outcome": ("ok", "cut_short", "cancelled", "failed"),
         },
         not_negative=("events", "repeats", "dead"),

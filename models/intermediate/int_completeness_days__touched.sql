@@ -22,6 +22,22 @@ arrived_events as (
 
 ),
 
+{# A day that the provider tells nothing of has no row. #}
+of_told_days as (
+
+    select *
+
+    from arrived_events
+
+    where (domain, date) in (
+            select
+                stats.domain,
+                stats.date
+            from {{ ref('stg_tallybook__provider_stats') }} as stats
+        )
+
+),
+
 arrived_stats as (
 
     select
@@ -59,7 +75,7 @@ unsettled as (
 
 touched as (
 
-    select * from arrived_events
+    select * from of_told_days
     union
     select * from arrived_stats
     union

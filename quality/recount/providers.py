@@ -149,7 +149,7 @@ def sendgrid_message(text: str | None) -> str | None:
     if not text:
         return None
     tails = [at for tail in (".recvd", ".filter") if (at := text.find(tail)) >= 0]
-    return text[: min(tails)] if tails else text.split(".", 1)[0] or None
+    return (text[: min(tails)] if tails else text.split(".", 1)[0]) or None
 
 
 def first_address(header: str | None) -> str | None:
