@@ -15,11 +15,10 @@
         'delivered': 'is_delivered',
         'delivered_reported': 'delivered_at is not null',
         'rejected': "delivery_status = 'rejected'",
-        'failed_permanently':
-            "delivery_status = 'bounced' and failure_severity = 'permanent'",
+        'failed_permanently': 'bounced_at is not null',
         'failed_temporarily':
-            "delivery_status in ('bounced', 'deferred') and "
-            ~ "failure_severity = 'temporary' and not is_delivered",
+            "delivery_status in ('bounced', 'deferred') and bounced_at is null "
+            ~ 'and not is_delivered',
     } -%}
     {%- do counts.update(reached) -%}
     {%- for name, condition in reached.items() -%}

@@ -44,7 +44,7 @@ select
     epoch_us(first_human_opened_at) as first_human_opened_at,
     epoch_us(last_opened_at) as last_opened_at,
     epoch_us(first_clicked_at) as first_clicked_at,
-    epoch_us(failed_at) as failed_at, epoch_us(complained_at) as complained_at,
+    epoch_us(bounced_at) as bounced_at, epoch_us(failed_at) as failed_at, epoch_us(complained_at) as complained_at,
     epoch_us(unsubscribed_at) as unsubscribed_at, open_events, click_events,
     deferrals, delivery_status, engagement_status, is_delivered, failure_severity,
     failure_code, failure_enhanced_code, failure_message, failure_event_key,
@@ -131,6 +131,7 @@ def _life(
         "first_human_opened_at": _first(human),
         "last_opened_at": _first(of_type["opened"][::-1]),
         "first_clicked_at": _first(of_type["clicked"]),
+        "bounced_at": _first(for_good),
         "failed_at": _first(sorted([*for_good, *of_type["rejected"]], key=_when)),
         "complained_at": _first(of_type["complained"]),
         "unsubscribed_at": _first(of_type["unsubscribed"]),
@@ -289,7 +290,7 @@ def _said(mail: dict[str, Any]) -> dict[str, Any]:
 
 def _counted(life: dict[str, Any]) -> dict[str, int]:
     """What a recipient adds to the counts of its email."""
-    status, severity = life["delivery_status"], life["failure_severity"]
+    status, for_good = life["delivery_status"], life["bounced_at"] is not None
     got_it = life["is_delivered"]
     reached = {
         "opened": life["first_opened_at"] is not None,
@@ -304,9 +305,9 @@ def _counted(life: dict[str, Any]) -> dict[str, int]:
         "delivered": got_it,
         "delivered_reported": life["delivered_at"] is not None,
         "rejected": status == "rejected",
-        "failed_permanently": status == "bounced" and severity == "permanent",
+        "failed_permanently": for_good,
         "failed_temporarily": status in ("bounced", "deferred")
-        and severity == "temporary"
+        and not for_good
         and not got_it,
         **reached,
         **{f"delivered_{name}": got_it and did for name, did in reached.items()},

@@ -70,10 +70,7 @@ statuses as (
         count(complained_at) as complained,
         count(unsubscribed_at) as unsubscribed,
         count(failed_at) as failed,
-        count(*) filter (
-            where delivery_status = 'bounced'
-            and failure_severity = 'permanent'
-        ) as bounced_for_good,
+        count(bounced_at) as bounced_for_good,
         sum(open_events) as open_events,
         sum(click_events) as click_events,
         sum(deferrals) as deferrals

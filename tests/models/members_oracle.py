@@ -363,13 +363,11 @@ def _counts(rows: Sequence[Row]) -> Row:
         "delivered": count(delivered),
         "delivered_reported": count(row for row in rows if row["delivered_at"]),
         "rejected": count(rejected),
-        "failed_permanently": count(
-            row for row in bounced if row["failure_severity"] == "permanent"
-        ),
+        "failed_permanently": count(row for row in bounced if row["bounced_at"]),
         "failed_temporarily": count(
             row
             for row in bounced + deferred
-            if row["failure_severity"] == "temporary" and not row["is_delivered"]
+            if not row["bounced_at"] and not row["is_delivered"]
         ),
         "open_events": sum(row["open_events"] for row in rows),
         "click_events": sum(row["click_events"] for row in rows),

@@ -415,6 +415,7 @@ def _status(recipient: Row, email: Row, events: Sequence[Row]) -> Row:
             ],
             default=None,
         ),
+        "bounced_at": first("bounced", severity="permanent"),
         "failed_at": first("bounced", "rejected", severity="permanent"),
         "complained_at": first("complained"),
         "unsubscribed_at": first("unsubscribed"),
@@ -531,10 +532,10 @@ def _counts(sent: Sequence[Row]) -> Row:
         "delivered_reported": sum(row["delivered_at"] is not None for row in sent),
         "rejected": len(by_status["rejected"]),
         "failed_permanently": sum(
-            row["failure_severity"] == "permanent" for row in by_status["bounced"]
+            row["bounced_at"] is not None for row in by_status["bounced"]
         ),
         "failed_temporarily": sum(
-            row["failure_severity"] == "temporary" and not row["is_delivered"]
+            row["bounced_at"] is None and not row["is_delivered"]
             for row in by_status["bounced"] + by_status["deferred"]
         ),
         "open_events": sum(row["open_events"] for row in sent),

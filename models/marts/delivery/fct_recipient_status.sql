@@ -86,6 +86,7 @@ final as (
         last_opened_at,
         first_clicked_at,
         last_engaged_at,
+        bounced_at,
         failed_at,
         complained_at,
         unsubscribed_at,
