@@ -242,7 +242,7 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Recount everything from the raw events, and look at all that came.
+    """Recount everything from the raw events (extra `check`).
 
     All of history, by a route of its own. A check that warns fails nothing. While
     `run --every` lives, it works between two ticks.
@@ -358,7 +358,7 @@ def cancel(source: Source, as_json: AsJson = False) -> None:
 
 dead_letters = typer.Typer(
     name="dead-letters",
-    help="What was received and is no event: see it, and judge it again.",
+    help="See what was received and is no event; judge it again.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -482,7 +482,7 @@ def publish(
         bool, typer.Option("--anyway", help="Even if the last build did not pass.")
     ] = False,
 ) -> None:
-    """Bring the file that analysts open up to date with the warehouse.
+    """Bring the file that analysts open up to date.
 
     Written is only what has changed. A session that is open in the file keeps
     what it sees until it is closed, and stops nobody.
@@ -586,7 +586,7 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is missing or wrong in the settings, and what to do."""
+    """Say what is missing or wrong, and what to do."""
     with _speaking(as_json) as say:
         from tallybook.doctor import examine
 

@@ -45,7 +45,7 @@ def test_both_apis_bring_the_same_rows_under_the_same_keys(
         monkeypatch.setenv("SOURCES__MAILGUN__API", api)
         monkeypatch.setenv("TALLYBOOK_HOME", str(tmp_path / api))
         outcomes = extract(["mailgun"])
-        assert {outcome.outcome for outcome in outcomes} == {"ok"}
+        assert {outcome.outcome for outcome in outcomes} <= {"ok", "skipped"}
         raw = Raw(home())
         rows[api] = raw.rows(ROWS)
         dead[api] = raw.row("select count(*) from dead_letters")
