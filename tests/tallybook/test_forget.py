@@ -8,6 +8,7 @@ compression: it is off in all of these tests.
 import json
 import os
 import shutil
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -288,7 +289,7 @@ def told(rows: Rows, mart: str, person: Person, forgotten: Forgotten) -> list[st
                     # The last digits of a sum depend on the order of rows.
                     round(value, 6) + 0.0
                     if isinstance(value, float)
-                    else other.get(str(value).lower(), value)
+                    else other.get(str(value).lower(), _of_derived(name, value, other))
                 )
                 for name, value in row.items()
                 if name not in VOLATILE
@@ -298,14 +299,40 @@ def told(rows: Rows, mart: str, person: Person, forgotten: Forgotten) -> list[st
     return sorted(map(str, left))
 
 
+def _of_derived(name: str, value: object, other: dict[str, str]) -> object:
+    """Without an application a member's id holds the address."""
+    if name == "member_id" and isinstance(value, str):
+        account, _, address = value.rpartition(":")
+        return f"{account}:{other[address]}" if address in other else value
+    return value
+
+
+def of_all_domains(rows: Rows) -> Rows:
+    """Outcomes of emails, counts added up: a mailbox domain goes with a person."""
+    sums: dict[tuple[tuple[str, Any], ...], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        said = {
+            name: value
+            for name, value in row.items()
+            if name != "mailbox_domain" and not isinstance(value, int)
+        }
+        counts = {name: row[name] for name in row.keys() - said.keys()}
+        counts.pop("mailbox_domain")
+        sums[tuple(said.items())].update(counts)
+    return [dict(said) | counts for said, counts in sums.items()]
+
+
 def assert_same(
     these: dict[str, Rows], those: dict[str, Rows], person: Person, home: Path
 ) -> None:
     forgotten = Forgotten.of(home)
     assert these.keys() == those.keys()
     for mart, rows in these.items():
+        others = those[mart]
+        if mart == "fct_email_outcomes":
+            rows, others = of_all_domains(rows), of_all_domains(others)  # noqa: PLW2901
         assert told(rows, mart, person, forgotten) == told(
-            those[mart], mart, person, forgotten
+            others, mart, person, forgotten
         ), mart
 
 
@@ -345,7 +372,8 @@ def test_a_second_build_writes_nothing_and_a_full_refresh_gives_the_same(
     forgot = place.marts()
 
     again = place.dbt.build()
-    assert again.rebuilt == ()
+    # Days that are not settled are looked at by each build.
+    assert [one for one in again.rebuilt if one.removed or one.added] == []
     assert place.marts() == forgot
 
     place.refresh()
@@ -479,7 +507,7 @@ def test_a_dry_run_says_what_there_is_and_changes_nothing(place: Place) -> None:
 
     assert said.exit_code == 0, said.output
     assert "raw.app_members: 1 row to be erased" in said.output
-    assert "to be made again: fct_message_events, fct_recipient_status" in said.output
+    assert "to be made again: dim_members, fct_message_events, " in said.output
     assert (place.home / "warehouse.duckdb").read_bytes() == content
     assert not (place.home / LIST).exists()
 
