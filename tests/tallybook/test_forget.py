@@ -88,6 +88,15 @@ class Person:
 
 
 @pytest.fixture(scope="module", autouse=True)
+def own_settings() -> Iterator[None]:
+    """What a place sets is forgotten with the last test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
 def uncompressed() -> Iterator[None]:
     connect, is_new = duckdb.connect, warehouse_module._is_new
 

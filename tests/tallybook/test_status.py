@@ -26,6 +26,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A warehouse with two runs of one lane, a dead letter and two strays."""
     monkeypatch.setenv("TALLYBOOK_NOW", "2026-03-01T12:00:00Z")
+    monkeypatch.delenv("SOURCES__MAILGUN__API_KEY", raising=False)
     with duckdb.connect(tmp_path / "warehouse.duckdb") as con:
         con.execute(
             """
