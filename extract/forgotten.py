@@ -30,6 +30,8 @@ LIST = "forgotten.json"
 """Name of the list in the state folder."""
 
 DOMAIN = "@forgotten.invalid"
+
+_MEMBER_TOKEN = re.compile("forgotten-[a-z]{24}")
 """Where the mailbox of a token is: nowhere, by RFC 2606. A domain may name a person."""
 
 _PLAIN_AT = re.compile("@")
@@ -273,6 +275,8 @@ class Forgotten:
         return {name: pa.array(texts[name], pa.string()) for name in changed}
 
     def _member(self, member_id: str) -> str:
+        if _MEMBER_TOKEN.fullmatch(member_id):
+            return member_id  # of a forgetting that was cut short
         return f"forgotten-{self._letters('id', member_id)}"
 
     def _none_named(self, bodies: Sequence[bytes]) -> bool:

@@ -244,3 +244,18 @@ def test_the_applications_rows_lose_address_and_id() -> None:
         Forgotten(WHO.secret, WHO.people).and_([], ["member-2"]).member("member-2"),
         "member-3",
     ]
+
+
+def test_rows_that_were_erased_already_stay_as_they_are() -> None:
+    [members] = [table for table in TABLES if table.name == "members"]
+    rows = pa.table(
+        {"member_id": ["m"], "account_id": ["a"], "email": ["Ann@example.com"]}
+    )
+    with duckdb.connect() as con:
+        (once,) = WHO.rows(
+            app_rows.typed([rows], members, app_rows.session(con)), members
+        )
+    (twice,) = WHO.rows(iter([once]), members)
+
+    assert once["member_id"].to_pylist() != ["m"]
+    assert twice.equals(once)
