@@ -177,7 +177,7 @@ def _sendgrid(event: Event, get: Get) -> Row:
         and event.name in ("processed", "deferred", "delivered", "bounce", "dropped"),
         "tags": [category] if isinstance(category, str) else category or None,
         "scope": (
-            f"group:{get('asm_group_id')}"
+            f"group:{get('asm_group_id') or ''}"
             if by_group
             else "all"
             if event.name == "unsubscribe"
@@ -210,7 +210,7 @@ def _postmark(event: Event, get: Get) -> Row:
         "ip_is_sender": False,
         "tags": [tag] if tag else None,
         "subject": get("Subject"),
-        "scope": f"group:{get('MessageStream')}" if get("MessageStream") else None,
+        "scope": f"group:{get('MessageStream') or 'outbound'}",
     }
 
 

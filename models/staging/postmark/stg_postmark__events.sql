@@ -79,8 +79,10 @@ renamed as (
         cast(null as varchar) as machine_kind,
         {{ json_array_of(json_field(fields, 'tag')) }} as tags,
         nullif({{ json_field(fields, 'metadata') }}, '{}') as user_variables,
-        {# Postmark suppresses an address in one message stream. #}
-        'group:' || {{ json_field(fields, 'stream') }} as subscription_scope,
+        {# Postmark suppresses an address in one message stream; this is the one
+           that every server begins with. #}
+        'group:' || coalesce({{ json_field(fields, 'stream') }}, 'outbound')
+            as subscription_scope,
 
         ---------- numerics
         {{ smtp_code(json_field(fields, 'details')) }} as smtp_code,

@@ -99,7 +99,8 @@ renamed as (
         {{ json_without('payload', own_members) }} as user_variables,
         case
             when event_name in ('group_unsubscribe', 'group_resubscribe')
-                then 'group:' || {{ json_field(fields, 'group') }}
+                {# Without its id it is of some group, and never of all. #}
+                then 'group:' || coalesce({{ json_field(fields, 'group') }}, '')
             when event_name = 'unsubscribe' then 'all'
         end as subscription_scope,
 
