@@ -81,8 +81,10 @@ renamed as (
         nullif({{ json_field(fields, 'metadata') }}, '{}') as user_variables,
         {# Postmark suppresses an address in one message stream; this is the one
            that every server begins with. #}
-        'group:' || coalesce({{ json_field(fields, 'stream') }}, 'outbound')
-            as subscription_scope,
+        case
+            when event_name = 'SubscriptionChange' then 'group:'
+                || coalesce({{ json_field(fields, 'stream') }}, 'outbound')
+        end as subscription_scope,
 
         ---------- numerics
         {{ smtp_code(json_field(fields, 'details')) }} as smtp_code,
