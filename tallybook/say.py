@@ -389,7 +389,8 @@ def _read(outcome: "Outcome") -> str:
     if outcome.dead:
         counts.append(counted(outcome.dead, "dead letter"))
     text = ", ".join(counts)
-    if outcome.outcome == "ok" and outcome.window_end:
+    # An inbox is read to its end; when its last event came in says nothing more.
+    if outcome.outcome == "ok" and outcome.window_end and outcome.source != "inbox":
         text += f", through {at(outcome.window_end)}"
     return text + (f": {outcome.message}" if outcome.message else "")
 

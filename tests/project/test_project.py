@@ -111,8 +111,8 @@ def test_a_room_imports_only_whom_it_may_know(room: str) -> None:
                 continue
             ours = {name.split(".")[0] for name in names} & known
             assert ours <= MAY_IMPORT[room] | (
-                # The demo starts the simulator as a process and asks it as one.
-                {"simulator"} if path.name == "demo.py" else set()
+                # The demo reports events as an app would.
+                {"reporter"} if path.name == "demo_page.py" else set()
             ), f"{path.relative_to(ROOT)} imports {ours}"
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from chromium import chromium
+from playwright.sync_api import Browser
 from recorder import Recorder, recording
 
 
@@ -10,3 +12,9 @@ from recorder import Recorder, recording
 def recorder() -> Iterator[Recorder]:
     with recording() as recorder:
         yield recorder
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser

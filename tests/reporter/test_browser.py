@@ -1,40 +1,24 @@
 """The script in a real Chromium: tabs, hidden pages, reloads, a door that is down."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import which
 from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from chromium import needs_chromium
+from playwright.sync_api import Browser, BrowserContext, Page
 from served import PATIENCE, Served
 
 from extract.pipeline import extract
 
-CHROMIUM = which("chromium")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ,
-    reason="no chromium on this machine (apt-get install chromium)",
-)
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+pytestmark = needs_chromium
 
 PAGE = """<!doctype html><meta charset="utf-8"><title>page</title>
 <script src="{door}/client.js"></script>
@@ -103,14 +87,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
             yield Site(folder, origin, door)
         finally:
             door.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
