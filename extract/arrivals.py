@@ -22,7 +22,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract.clients import BEACON, FLUME, SPADE
 from extract.decode import DeadLetter, Events, Page, as_text, dead_letter_key
-from extract.erased import email_id_variables
+from extract.erased import kept_names
 from extract.forgotten import Forgotten
 from extract.lanes import (
     LONGEST_PART,
@@ -120,7 +120,7 @@ class Ledger:
     ) -> None:
         """Nothing is counted yet."""
         self._forgotten = forgotten
-        self._variables = email_id_variables(warehouse)
+        self._variables = kept_names(warehouse)
         self._warehouse = warehouse
         self._lane = lane
         self._tally = tally

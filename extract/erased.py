@@ -24,6 +24,9 @@ from extract.home import ROOT
 
 Path = tuple[str, ...]
 
+_CLIENTS = ("client", "spade", "flume", "beacon")
+"""Client events as raw calls them, and as their requests are."""
+
 _CODE = re.compile(r"(?:^|smtp;)\s*([245]\d\d)(?:[ -]|\Z)", re.ASCII)
 _ENHANCED_CODE = re.compile(
     r"(?:^|smtp;)\s*[245]\d\d[ -]([245]\.\d{1,3}\.\d{1,3})(?:[ :]|\Z)", re.ASCII
@@ -49,8 +52,8 @@ class Kept:
         recipient: Where the model looks for the recipient first: the token's place.
         recipient_of: Finds the recipient in an event as the model does; None where
             events have none: they are of whomever they name.
-        variables: Objects in which the application's email id may stand; the event
-            itself is ().
+        variables: Objects in which the application's email id may stand (a client
+            event's account); the event itself is ().
         answers: Texts of mail servers, of which only codes are kept, and words that
             the vocabulary knows.
     """
@@ -71,7 +74,7 @@ def erase_event(
         source: Whose event.
         body: One JSON object.
         who: Who was forgotten.
-        variables: Names under which the application's email id may stand.
+        variables: Names under which it may stand; see `kept_names`.
     """
     try:
         event = orjson.loads(body)
@@ -102,20 +105,30 @@ def erase_event(
     return orjson.dumps(erased)
 
 
-def email_id_variables(
+def kept_names(
     warehouse: duckdb.DuckDBPyConnection, raw: str = "raw"
 ) -> Mapping[str, Sequence[str]]:
-    """Names under which the application's email id may stand, as models read them.
+    """Names, by source, that settings give to what models decide by.
+
+    The application's email id in an event, and the account in a client's.
 
     Args:
         warehouse: A connection.
         raw: The schema of the settings.
     """
-    found = warehouse.execute(
-        f"select source, value from {raw}.source_settings"  # noqa: S608 - a name of ours
-        " where name = 'email_id_variables'"
-    ).fetchall()
-    told = {source: orjson.loads(value) for source, value in found}
+    settings = {
+        (source, name): value
+        for source, name, value in warehouse.execute(
+            f"select source, name, value from {raw}.source_settings"  # noqa: S608 - ours
+        ).fetchall()
+    }
+    told = {
+        source: orjson.loads(value)
+        for (source, name), value in settings.items()
+        if name == "email_id_variables"
+    }
+    account = settings.get(("inbox", "account_property"), "account_id")
+    told |= {source: [account] for source in _CLIENTS}
     return defaultdict(lambda: ["email-id", "email_id"], told)
 
 
@@ -234,14 +247,12 @@ KEPT: Mapping[str, Kept] = {
         variables=(("Metadata",),),
         answers=(("Details",),),
     ),
-    "client": Kept(
-        fields=(
-            ("id",),
-            ("event",),
-            ("at",),
-            ("dropped",),
-            ("properties", "account_id"),
+    **dict.fromkeys(
+        _CLIENTS,
+        Kept(
+            fields=(("id",), ("event",), ("at",), ("dropped",)),
+            variables=(("properties",),),
         ),
     ),
 }
-"""By source, as raw calls it."""
+"""By source."""

@@ -13,7 +13,7 @@ import duckdb
 import msgspec
 
 from extract.arrivals import PROVIDERS
-from extract.erased import email_id_variables, erase_event
+from extract.erased import erase_event, kept_names
 from extract.forgotten import Forgotten
 from extract.received import UnusableBodyError
 from inbox import Inbox, Received, Record
@@ -50,7 +50,7 @@ def erase_archive(home: Path, forgotten: Forgotten) -> Iterator[str]:
     for half_done in archive.folder.glob("*.new"):
         half_done.unlink()
     with duckdb.connect(home / "warehouse.duckdb", read_only=True) as warehouse:
-        variables = email_id_variables(warehouse)
+        variables = kept_names(warehouse)
 
     def without(record: Record) -> Record:
         if not forgotten.is_named_in(record.body):

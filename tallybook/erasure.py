@@ -22,7 +22,7 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from extract import app_tables
-from extract.erased import email_id_variables, erase_event
+from extract.erased import erase_event, kept_names
 from extract.forgotten import Forgotten, recipient_key
 from extract.tables import DEAD_LETTERS, TABLES
 from tallybook.errors import CannotRunError
@@ -238,7 +238,7 @@ class Erasure:
         return rows
 
     def _payloads(self, source: str, payloads: Iterable[str]) -> list[str]:
-        variables = email_id_variables(self._con, "old.raw")[source]
+        variables = kept_names(self._con, "old.raw")[source]
         return [
             erase_event(source, payload.encode(), self.forgotten, variables).decode()
             if self.forgotten.is_named_in(payload)

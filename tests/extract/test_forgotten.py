@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from extract import app_rows
 from extract.app_tables import TABLES
 from extract.decode import PageReader, outline
-from extract.erased import KEPT, erase_event
+from extract.erased import KEPT, erase_event, kept_names
 from extract.forgotten import LIST, Forgotten, recipient_key
 from extract.mailgun import SHAPE
 
@@ -106,6 +106,42 @@ def test_another_state_folder_has_other_tokens(tmp_path: Path) -> None:
 def mailgun(**fields: object) -> bytes:
     event = {"event": "opened", "id": "1", "timestamp": 1772366400.25, **fields}
     return json.dumps(event).encode()
+
+
+@pytest.mark.parametrize("name", ["account_id", "tenant"])
+@pytest.mark.parametrize("source", ["client", "spade", "flume", "beacon"])
+def test_a_clients_event_stays_its_accounts_by_whatever_name(
+    source: str, name: str
+) -> None:
+    body = json.dumps(
+        {
+            "id": "1",
+            "event": "signed_up",
+            "at": 1.5,
+            "dropped": 2,
+            "properties": {name: "7", "email": ANN, "plan": "Ann's own"},
+        }
+    )
+    with duckdb.connect() as warehouse:
+        warehouse.execute("create schema raw")
+        warehouse.execute(
+            "create table raw.source_settings (source text, name text, value text)"
+        )
+        if name != "account_id":
+            warehouse.execute(
+                "insert into raw.source_settings"
+                " values ('inbox', 'account_property', ?)",
+                [name],
+            )
+        names = kept_names(warehouse)[source]
+
+    assert json.loads(erase_event(source, body.encode(), WHO, names)) == {
+        "id": "1",
+        "event": "signed_up",
+        "at": 1.5,
+        "dropped": 2,
+        "properties": {name: "7"},
+    }
 
 
 def test_only_what_models_decide_by_is_left_of_their_event() -> None:
