@@ -12,6 +12,7 @@ Rows gone from the application stay as they are: a deletion is told by `deleted_
 and what vanishes without a word is found by a sweep (`app_sweep`).
 """
 
+import gc
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -107,7 +108,11 @@ def _resource(
     }
 
     def rows() -> Iterator[pa.Table]:
-        yield from rows_of(table)
+        for batch in rows_of(table):
+            yield batch
+            # dlt leaves each batch in a cycle (an error that it caught, its frames),
+            # and a run seldom looks for those: a million rows would all be held.
+            gc.collect(0)
 
     return dlt.resource(
         rows,

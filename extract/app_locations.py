@@ -28,6 +28,9 @@ from extract.app_tables import AppError, Kind, Table
 BATCH = 10_240
 """Rows of a batch: five of DuckDB's vectors."""
 
+MEMORY = 96_000_000
+"""Bytes that DuckDB may take to sort a file; the rest waits on disk."""
+
 SETTING = "SOURCES__APP__LOCATION"
 
 SESSION: Mapping[str, Sequence[str]] = {
@@ -198,35 +201,38 @@ class Folder:
         if since is not None and (
             updated := expression("timestamp", schema.field("updated_at").type, "u")
         ):
-            times.append("updated_at as u,")
+            times.append("updated_at as u")
             conditions.append(f"coalesce({updated} >= $since, true)")
             values["since"] = since
         if (period is not None and table.time) and (
             began := expression("timestamp", schema.field(table.time).type, "t")
         ):
-            times.append(f"{table.time} as t,")
+            times.append(f"{table.time} as t")
             inside = f"{began} >= $begin and {began} < $end"
             conditions.append(f"coalesce({inside}, true)")
             values |= {"begin": period.begin, "end": period.end}
+        names = ", ".join(columns)
         sql = f"""
-            with numbered as (
-                select {", ".join(self._select(file, table, columns))},
-                    {" ".join(times)}
-                    row_number() over () as position
+            with found as (
+                select {", ".join([*self._select(file, table, columns), *times])}
                 from {_scan(file)}
             )
 
-            select {", ".join(columns)} from numbered
+            select {names} from found
             where {" and ".join(conditions)}
-            {f"order by {', '.join(table.key)}, position" if ordered else ""}
         """  # noqa: S608 -- the names are constants of app_tables
-        with tempfile.TemporaryDirectory() as spill, _reader(spill) as reader:
-            try:
-                found = reader.execute(sql, values).to_arrow_reader(BATCH)
-                for batch in found:
+        try:
+            with tempfile.TemporaryDirectory() as spill, _reader(spill, file) as reader:
+                if ordered:
+                    # Straight from the file, the sort leaves its reader no memory.
+                    reader.execute(f"create table spool as {sql}", values)
+                    reader.execute(f"set memory_limit = '{MEMORY}B'")
+                    order = ", ".join([*table.key, "rowid"])
+                    sql, values = f"select {names} from spool order by {order}", {}  # noqa: S608 - the same
+                for batch in reader.execute(sql, values).to_arrow_reader(BATCH):
                     yield pa.Table.from_batches([batch])
-            except duckdb.Error as error:
-                raise _unreadable(file, error) from None
+        except duckdb.Error as error:
+            raise _unreadable(file, error) from None
 
     def among(
         self,
@@ -578,17 +584,29 @@ def _scan(file: Path) -> str:
     )
 
 
-def _reader(spill: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB that sorts a file of any size in bounded memory.
+def _reader(spill: str, file: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB that reads and sorts a file of any size in bounded memory.
+
+    A Parquet file is read by the row group, so the largest needs room, too; most
+    writers end one after 0.1 or 1 million rows.
 
     Args:
-        spill: Folder for what doesn't fit.
+        spill: Folder for its table, and what doesn't fit.
+        file: What is to be read.
     """
     reader = duckdb.connect(
-        config={"memory_limit": "128MB", "temp_directory": spill, "threads": 2}
+        f"{spill}/spool.duckdb",
+        config={"memory_limit": f"{MEMORY}B", "temp_directory": spill, "threads": 1},
     )
     reader.execute("set timezone = 'UTC'")
     reader.execute("set enable_progress_bar = false")
+    if file.suffix == ".parquet":
+        largest = reader.execute(
+            "select max(row_group_bytes) from parquet_metadata($path)",
+            {"path": str(file)},
+        ).fetchone()
+        if largest and largest[0]:
+            reader.execute(f"set memory_limit = '{MEMORY + largest[0]}B'")
     return reader
 
 
