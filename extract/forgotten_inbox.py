@@ -2,11 +2,12 @@
 
 archive ──▶ records ──▶ events that name somebody ──▶ erased, where they stood
 ╰── can't be told apart ──▶ the body goes
-segments that are not archived ──▶ named, to be waited for
+segments that are not archived ──▶ told, to be waited for
 """
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -31,6 +32,22 @@ def unarchived(home: Path, forgotten: Forgotten) -> Iterator[str]:
         if isinstance(one, Received) and forgotten.is_named_in(one.record.body):
             named[one.place.segment] = None
     yield from named
+
+
+def naming(home: Path, forgotten: Forgotten) -> Iterator[str]:
+    """Files of the inbox that name someone, by their paths in the state folder.
+
+    Args:
+        home: The state folder.
+        forgotten: Who is looked for.
+    """
+    for name in unarchived(home, forgotten):
+        yield f"inbox/{name}.segment"
+    archive = Inbox(home / "inbox").archive
+    for name in archive.segments():
+        with suppress(OSError):  # spoilt on disk: nobody can read it
+            if any(forgotten.is_named_in(one.body) for one in archive.read(name)):
+                yield f"inbox/archive/{name}"
 
 
 def erase_archive(home: Path, forgotten: Forgotten) -> Iterator[str]:

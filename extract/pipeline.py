@@ -299,7 +299,7 @@ def sweep(period: Period, *, even_many: bool = False) -> list[Swept]:
 def settle() -> None:
     """Loads what a killed run has left to load, and clears dlt's folder of rows.
 
-    Where the pipeline stands is in the warehouse, and is taken from there next time.
+    Where the pipeline stands is in the warehouse, and is taken from there again.
 
     Raises:
         WarehouseBusyError: Another process has the warehouse open.
@@ -312,6 +312,8 @@ def settle() -> None:
     # At one stroke: half a folder would be no pipeline's.
     folder.rename(gone)
     shutil.rmtree(gone)
+    with open_warehouse() as warehouse, _active_pipeline(warehouse):
+        pass  # so that whoever asks what the inbox holds knows what was read
 
 
 def replay(wanted: Wanted) -> Outcome:

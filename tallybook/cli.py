@@ -629,10 +629,14 @@ def _run_for_ever(every: float, said: str, as_json: bool) -> NoReturn:
 
 
 def _seconds(text: str) -> float:
-    """A stretch of time like 60s, 5m, 1h; seconds if it has no unit."""
+    """A stretch of time with its unit, like 60s, 5m, 1h."""
     units = {"s": 1, "m": 60, "h": 3_600}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "s")
-    if not number.isdecimal() or int(number) < 1:
+    number, unit = text[:-1], text[-1:]
+    if text.isdecimal():
+        raise typer.BadParameter(
+            f"{text} has no unit: write {text}s, {text}m or {text}h"
+        )
+    if unit not in units or not number.isdecimal() or int(number) < 1:
         raise typer.BadParameter(f"{text} is no time: write one like 60s, 5m or 1h")
     return float(int(number) * units[unit])
 

@@ -267,6 +267,16 @@ def _mailgun() -> Iterator[Finding]:
     try:
         mailgun_settings()
     except NotConfiguredError as error:
+        if _is_received("mailgun"):
+            yield Finding(
+                "mailgun",
+                "mind",
+                "its webhook is open, and it is not polled: what it doesn't post is "
+                "not fetched afterwards",
+                f"Set {variable('mailgun', 'api_key')} and "
+                f"{variable('mailgun', 'domains')} to miss nothing.",
+            )
+            return
         yield Finding(
             "mailgun", "mind", str(error), "See README.md, or try `tallybook demo`."
         )
@@ -280,6 +290,14 @@ def _mailgun() -> Iterator[Finding]:
             "good" if check.ok else "bad",
             f"{check.domain} at {check.base_url}: {check.message}",
         )
+
+
+def _is_received(source: str) -> bool:
+    """Whether the door is open for a provider."""
+    try:
+        return any(way.source == source for way in ways().is_open)
+    except DoorSettingsError:
+        return False  # told of with the door
 
 
 def _application() -> Finding:

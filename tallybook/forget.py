@@ -23,7 +23,7 @@ import duckdb
 import msgspec
 
 from extract.forgotten import Forgotten, is_address, recipient_key
-from extract.forgotten_inbox import erase_archive, unarchived
+from extract.forgotten_inbox import erase_archive, naming, unarchived
 from tallybook.erasure import Erased, Erasure
 from tallybook.errors import CannotRunError
 from tallybook.files import replace_file
@@ -121,17 +121,42 @@ def requests(home: Path) -> list[Request]:
     return sorted(found, key=lambda request: request.asked_at)
 
 
-def look(home: Path, address: str) -> Erased:
-    """What there is of a person in the warehouse; the caller holds the lock.
+@dataclass(frozen=True)
+class Found:
+    """What there is of a person.
+
+    Attributes:
+        rows: Rows that name them, by table of raw or the ledger.
+        made_again: Models that name them.
+        segments: Files of the inbox that name them.
+        other_addresses: Addresses of the same members that nobody has asked to forget.
+    """
+
+    rows: dict[str, int]
+    made_again: tuple[str, ...]
+    segments: tuple[str, ...]
+    other_addresses: int
+
+
+def look(home: Path, address: str) -> Found:
+    """What there is of a person; the caller holds the lock.
 
     Raises:
         CannotRunError: It is no address, or the warehouse is open elsewhere.
     """
     checked(address)
-    if not (home / "warehouse.duckdb").exists():
-        return Erased({}, (), 0)
-    with closing(Erasure(home, Forgotten.of(home), [address])) as erasure:
-        return erasure.look()
+    forgotten, erased = Forgotten.of(home), Erased({}, (), 0)
+    if (home / "warehouse.duckdb").exists():
+        with closing(Erasure(home, forgotten, [address])) as erasure:
+            erased, forgotten = erasure.look(), erasure.forgotten
+    else:
+        forgotten = forgotten.and_((recipient_key(address),))
+    return Found(
+        erased.rows,
+        erased.made_again,
+        tuple(naming(home, forgotten)),
+        erased.other_addresses,
+    )
 
 
 class Forgetting:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from extract.pipeline import Progress as Reading
     from tallybook.dead_letters import Kind
     from tallybook.doctor import Finding as Diagnosis
-    from tallybook.erasure import Erased
-    from tallybook.forget import Report
+    from tallybook.forget import Found, Report
     from tallybook.publish import Publication
     from tallybook.rebuild import Request, Scope
 
@@ -162,14 +161,16 @@ class Say:
         """Why there is nothing new for analysts."""
         self.line("not published: analysts keep the last state that passed", IDLE)
 
-    def would_forget(self, address: str, found: "Erased") -> None:
+    def would_forget(self, address: str, found: "Found") -> None:
         """What there is of a person."""
-        if not found.rows and not found.made_again:
-            self.line(f"nothing in the warehouse names {escape(address)}", IDLE)
+        if not (found.rows or found.made_again or found.segments):
+            self.line(f"nothing names {escape(address)}", IDLE)
         for table, rows in found.rows.items():
             self.line(f"{table}: {counted(rows, 'row')} to be erased", IDLE)
         if found.made_again:
             self.line(f"to be made again: {', '.join(found.made_again)}", IDLE)
+        for segment in found.segments:
+            self.line(f"{segment}: to be written again", IDLE)
         self._tell_others(found.other_addresses)
 
     def asked_to_forget(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import duckdb
 import msgspec
@@ -24,6 +24,7 @@ from tallybook.backfill import POLLED, told
 from tallybook.builds import Build, last_build
 from tallybook.errors import CannotRunError
 from tallybook.files import replace_file
+from tallybook.forget import requests
 from tallybook.heart import Beat, last_beat
 from tallybook.lock import Holder, RunningError, only_run
 from tallybook.shelf import NAME
@@ -134,6 +135,19 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """A person who is still to be forgotten; who it is stands in the request alone.
+
+    Attributes:
+        asked_at: When it was asked for.
+        state: How far it has come; `forget.Request` says what each means.
+    """
+
+    asked_at: datetime
+    state: Literal["asked", "erased", "published"]
+
+
+@dataclass(frozen=True)
 class Status:
     """How things stand.
 
@@ -153,6 +167,8 @@ class Status:
         backfills: The newest one of each source.
         beat: What the process at work is doing; None if none is.
         inbox: What waits there now; None if nothing was ever received.
+        forgets: Who is still to be forgotten.
+        without_account: Events that count in delivery and are no account's.
     """
 
     home: str
@@ -170,6 +186,8 @@ class Status:
     backfills: tuple[Backfill, ...] = ()
     beat: Beat | None = None
     inbox: Waiting | None = None
+    forgets: tuple[Pending, ...] = ()
+    without_account: int = 0
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -243,6 +261,7 @@ def status(home: Path) -> Status:
             backfills=_backfills(home),
             beat=beat or None,
             inbox=waiting(home),
+            forgets=_forgets(home),
         )
 
 
@@ -272,6 +291,8 @@ def look(home: Path) -> Status:
                 lateness=_lateness(con),
                 backfills=_backfills(home),
                 inbox=waiting(home),
+                forgets=_forgets(home),
+                without_account=_without_account(con),
             )
     except duckdb.IOException as error:
         raise CannotRunError(
@@ -412,6 +433,20 @@ def _lateness(con: duckdb.DuckDBPyConnection) -> tuple[Lateness, ...]:
 def _backfills(home: Path) -> tuple[Backfill, ...]:
     found = (Desk(home, source).look() for source in POLLED)
     return tuple(one for one in found if one)
+
+
+def _forgets(home: Path) -> tuple[Pending, ...]:
+    return tuple(Pending(one.asked_at, one.state) for one in requests(home))
+
+
+def _without_account(con: duckdb.DuckDBPyConnection) -> int:
+    """As the data test `every_event_has_an_account` counts them."""
+    rows = _rows(
+        con,
+        "select count(*) from marts.fct_message_events"
+        " where account_id is null and counts_in_delivery",
+    )
+    return int(rows[0][0]) if rows else 0
 
 
 def _changed_at(con: duckdb.DuckDBPyConnection) -> datetime | None:

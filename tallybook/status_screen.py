@@ -17,6 +17,7 @@ from tallybook.status import (
     Count,
     Lane,
     Lateness,
+    Pending,
     Status,
 )
 
@@ -44,7 +45,13 @@ def _draw(console: Console, status: Status) -> None:
             console.print(escape(_doing(status.beat)))
     for trouble in status.troubles:
         console.print(f"{BAD} {escape(trouble)}")
-    if not status.troubles:
+    if status.without_account:
+        console.print(
+            f"{MIND} {counted(status.without_account, 'event')} of no account, in no "
+            "daily row: set sending_domain in the application's accounts, or name the "
+            "domain in the path secret (COLLECTOR__SECRETS)"
+        )
+    elif not status.troubles:
         console.print(f"{GOOD} all is well")
     parts = Table.grid(padding=(0, 2))
     parts.add_column(style="bold", no_wrap=True)
@@ -58,6 +65,8 @@ def _parts(status: Status) -> Iterator[tuple[str, RenderableType]]:
     yield "lanes", _lanes(status.lanes)
     if status.inbox:
         yield "inbox", _inbox(status.inbox)
+    if status.forgets:
+        yield "forget", _lines(map(_forget, status.forgets))
     for backfill in status.backfills:
         if backfill.state in ("waiting", "running", "cancelling"):
             yield "backfill", _backfill(backfill)
@@ -106,6 +115,22 @@ def _inbox(inbox: Waiting) -> RenderableType:
     if not inbox.damaged:
         return line
     return _lines([line, f"{MIND} {counted(inbox.damaged, 'place')} can't be read"])
+
+
+def _forget(one: Pending) -> str:
+    """What a person who is to be forgotten is waiting for, and what to do."""
+    waits = {
+        "asked": "not begun: `tallybook run` does it",
+        "erased": (
+            "out of the warehouse; published when a build passes its checks, or by "
+            "`tallybook publish --anyway`"
+        ),
+        "published": (
+            "out of all but the inbox; a run does the rest once the collector has "
+            "closed its segment"
+        ),
+    }[one.state]
+    return f"{MIND} asked {at(one.asked_at)}: {waits}"
 
 
 def _behind(lane: Lane) -> str:

@@ -12,7 +12,7 @@
         schema=graph.nodes['model.tallybook.' ~ model_name].schema,
         identifier=model_name
     ) is none -%}
-        {{ return('first build') }}
+        {{ return(positions().get(model_name, {}).get('rebuild_reason') or 'first build') }}
     {%- endif -%}
     {{ return(positions().get(model_name, {}).get('rebuild_reason', 'first build')) }}
 {%- endmacro %}

@@ -17,7 +17,13 @@
     {%- if flags.FULL_REFRESH -%}
         {%- set reason = 'full refresh asked for' -%}
     {%- elif not last.get('taken_through') -%}
-        {%- set reason = 'first build' -%}
+        {#- Forgetting leaves out what named someone, and where it stood. -#}
+        {%- set was_built = run_query(
+            "select 1 from ledger.builds where model = '" ~ model_name ~ "' limit 1"
+        ).rows -%}
+        {%- set reason = 'someone was forgotten' if was_built else 'first build' -%}
+    {%- elif mart_columns_changed(model_name) -%}
+        {%- set reason = 'its columns are others now' -%}
     {%- elif last.fingerprint != found[0] -%}
         {%- set reason = 'one of these changed: ' ~ fingerprinted | join(', ') -%}
     {%- elif found[1] -%}

@@ -504,6 +504,29 @@ def test_one_model_refreshed_alone_reaches_everything_downstream(
     assert_as_if_built_whole(settled)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "add column is_of_old boolean",
+        "drop column open_events",
+        "alter column open_events type integer",
+    ],
+)
+def test_a_mart_that_an_older_version_built_with_other_columns_is_made_again(
+    settled: Warehouse, change: str
+) -> None:
+    held = settled.marts()
+    with duckdb.connect(settled.path) as con:
+        con.execute(f"alter table marts.fct_recipient_status {change}")
+    build(settled)
+
+    assert settled.marts() == held
+    assert settled.rows(
+        "select reason from ledger.builds where model = 'fct_recipient_status'"
+        " order by change_number desc limit 1"
+    ) == [{"reason": "its columns are others now"}]
+
+
 def test_a_load_that_was_interrupted_counts_once_it_has_committed(
     settled: Warehouse,
 ) -> None:

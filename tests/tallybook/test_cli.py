@@ -179,3 +179,10 @@ def test_a_run_that_is_to_go_on_needs_a_time() -> None:
 
     assert status == 2
     assert "write one like 60s, 5m or 1h" in told
+
+
+def test_a_time_without_its_unit_is_refused() -> None:
+    status, _, told = ask("run", "--every", "5")
+
+    assert status == 2
+    assert "write 5s, 5m or 5h" in told

@@ -63,6 +63,18 @@ def test_the_door_is_told_open_closed_or_wrong(
     assert [one.state for one in find("door")] == ["bad"]
 
 
+def test_a_provider_that_posts_and_is_not_polled_is_told_apart(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLLECTOR__SECRETS", '{"a": "mailgun:d.example"}')
+    monkeypatch.setenv("COLLECTOR__MAILGUN_SIGNING_KEYS", '["key"]')
+    (mailgun,) = find("mailgun")
+
+    assert mailgun.state == "mind"
+    assert "its webhook is open" in mailgun.message
+    assert "SOURCES__MAILGUN__API_KEY" in mailgun.advice
+
+
 def test_a_fixed_clock_is_pointed_out(
     find: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,10 +27,12 @@ from inbox import Inbox, Record, Writer
 from simulator import Simulator, Spec, serve
 from tallybook import cli, forget
 from tallybook.build import Dbt
+from tallybook.builds import last_build
 from tallybook.errors import CannotRunError
 from tallybook.heart import Heart
 from tallybook.run import finish, run
 from tallybook.say import Say
+from tallybook.status import look
 
 SPEC = Spec(seed=5, days=3, accounts=2, emails=8, recipients_per_email=25, hostile=0.02)
 FIRST, LAST = "2026-03-02T12:00:00Z", "2026-03-05T00:00:00Z"
@@ -358,6 +360,12 @@ def test_nothing_names_them_and_every_other_cell_is_as_before(
     report = place.forget(person.address.upper())
 
     assert report.is_done
+    build, found = last_build(place.home), look(place.home)
+    assert build is not None
+    reasons = {one.model: one.reason for one in build.rebuilt}
+    assert reasons["dim_members"] == "someone was forgotten"
+    assert found.inbox is not None
+    assert (found.inbox.requests, found.forgets) == (0, ())
     assert report.rows["raw.mailgun_events"] > 1
     assert report.rows["raw.sendgrid_events"] == len(SENDGRID)
     assert report.rows["raw.postmark_events"] == 1
@@ -517,6 +525,8 @@ def test_a_dry_run_says_what_there_is_and_changes_nothing(place: Place) -> None:
     assert said.exit_code == 0, said.output
     assert "raw.app_members: 1 row to be erased" in said.output
     assert "to be made again: dim_members, fct_message_events, " in said.output
+    [archived] = Inbox(place.home / "inbox").archive.segments()
+    assert f"inbox/archive/{archived}: to be written again" in said.output
     assert (place.home / "warehouse.duckdb").read_bytes() == content
     assert not (place.home / LIST).exists()
 

@@ -1,5 +1,6 @@
 """One screen that says whether all is well."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from test_lock import held_by_another
 
 from extract.backfills import Desk
 from inbox import Record, Writer, new_request_id
+from tallybook import forget
 from tallybook import status as module
 from tallybook.builds import Build, Finding, note
 from tallybook.errors import CannotRunError
+from tallybook.forget import State
 from tallybook.heart import Beat
 from tallybook.lock import RunningError
 from tallybook.status import status
@@ -235,6 +238,48 @@ def test_it_fits_one_screen(home: Path, width: int) -> None:
     assert max(map(len, lines)) <= width
     assert lines[0] == "✓ all is well"
     assert "60 s behind" in drawn.get()
+
+
+def drawn(home: Path, width: int = 120) -> str:
+    console = Console(width=width)
+    with console.capture() as screen:
+        show(console, status(home))
+    return screen.get()
+
+
+def test_events_of_no_account_are_told_before_all_is_well(home: Path) -> None:
+    with duckdb.connect(home / "warehouse.duckdb") as con:
+        con.execute(
+            "create table marts.fct_message_events as select * from (values"
+            " (null, true), (null, true), (null, false), ('a', true)"
+            ") as events(account_id, counts_in_delivery)"
+        )
+
+    assert status(home).without_account == 2
+    assert status(home).troubles == ()
+    assert drawn(home).startswith("! 2 events of no account")
+    assert "sending_domain" in drawn(home)
+
+
+@pytest.mark.parametrize(
+    ("state", "what_to_do"),
+    [
+        ("asked", "`tallybook run`"),
+        ("erased", "`tallybook publish --anyway`"),
+        ("published", "once the collector"),
+    ],
+)
+def test_who_is_still_to_be_forgotten_is_shown_without_the_address(
+    home: Path, state: State, what_to_do: str
+) -> None:
+    request = forget.ask(home, "ann@example.com")
+    forget._write(home, replace(request, state=state))
+
+    assert what_to_do in drawn(home)
+    assert b"ann@" not in msgspec.json.encode(status(home))
+    module.note(home)
+    with held_by_another(home):
+        assert what_to_do in drawn(home)
 
 
 def receive(home: Path, at: datetime, count: int) -> None:
