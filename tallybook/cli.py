@@ -511,6 +511,34 @@ def publish(
 
 
 @app.command()
+def report(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Instead of reports/report.html."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what is published as one page to read, print or mail.
+
+    Needs the extra `report`: pip install 'tallybook[report]'. It only reads the
+    published file, so it may run at any time. Exit status 1 says that a cell differs.
+    """
+    with _speaking(as_json) as say:
+        from extract.home import home
+        from tallybook.report import report as write
+
+        written = write(home(), output)
+        say.reported(written)
+    _answer(
+        as_json,
+        Exit.CHECK_FAILED if written.differing else Exit.GOOD,
+        report=written,
+    )
+
+
+@app.command()
 def forget(
     address: Annotated[str, typer.Argument(metavar="ADDRESS")],
     *,

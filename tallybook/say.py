@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tallybook.forget import Report
     from tallybook.publish import Publication
     from tallybook.rebuild import Request, Scope
+    from tallybook.report import Report as Page
 
 GOOD, MIND, BAD, IDLE = "[green]✓[/]", "[yellow]![/]", "[red]✗[/]", "[dim]-[/]"
 
@@ -156,6 +157,16 @@ class Say:
             + (f" ({counted(whole, 'table')} whole)" if whole else "")
             + f": {escape(str(publication.path))}",
             GOOD,
+        )
+
+    def reported(self, page: "Page") -> None:
+        """Where the page is, and what stands at its top."""
+        if page.differing:
+            tally = f"{page.differing:,} of {counted(page.compared, 'cell')} differ"
+        else:
+            tally = f"{counted(page.compared, 'cell')} checked, none differs"
+        self.line(
+            f"report: {tally}: {escape(str(page.path))}", BAD if page.differing else GOOD
         )
 
     def unpublished(self) -> None:

@@ -28,16 +28,16 @@ from tallybook.report.tables import (
 _ACCOUNTS = 6
 _DAYS = 28
 
-_NEWEST = """
-select max(date) as date
+_SPAN = """
+select max(date) as last, greatest(min(date), max(date) - $days + 1) as first
 from (
     select date from marts.fct_delivery_daily
     union all
     select date from marts.fct_reporting_rollups
 )
-where date <= ?
+where date <= $tomorrow
 """
-"""The newest day that has something, whatever clocks run ahead."""
+"""From the newest day that has something, whatever clocks run ahead."""
 
 _BUSIEST = """
 select
@@ -131,13 +131,12 @@ _TALK_COLUMNS = (
 def section(published: Published) -> Section:
     """The last four weeks of the busiest accounts."""
     tomorrow = published.published_at.date() + timedelta(days=1)
-    last = published.one(_NEWEST, [tomorrow])["date"]
-    if last is None:
+    span = published.one(_SPAN, {"tomorrow": tomorrow, "days": _DAYS})
+    if span["last"] is None:
         return Section("days", "Day by day", "No account has a day with events yet.")
-    span = {"first": last - timedelta(days=_DAYS - 1), "last": last}
     busiest = published.rows(_BUSIEST, {**span, "accounts": _ACCOUNTS})
     says = (
-        f"Events of {span['first']} to {last}, on the days of each account's own time "
+        f"Events of {span['first']} to {span['last']}, on the days of each account's own time "
         "zone. A dashed line marks a day on which the clocks changed."
     )
     more = left_out(len(busiest), busiest[0]["accounts"], "accounts")

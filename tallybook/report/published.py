@@ -1,6 +1,6 @@
 """The published file as the report reads it: one session, read-only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,13 +31,17 @@ class Published:
     published_at: datetime
     built_at: datetime
 
-    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+    def rows(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[Row]:
         """A query's rows."""
         found = self.con.execute(sql, parameters)
         names = [column[0] for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    def one(self, sql: str, parameters: Sequence[object] = ()) -> Row:
+    def one(
+        self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> Row:
         """The only row of a query that has one."""
         (row,) = self.rows(sql, parameters)
         return row
