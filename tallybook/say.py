@@ -166,7 +166,8 @@ class Say:
         else:
             tally = f"{counted(page.compared, 'cell')} checked, none differs"
         self.line(
-            f"report: {tally}: {escape(str(page.path))}", BAD if page.differing else GOOD
+            f"report: {tally}: {escape(str(page.path))}",
+            BAD if page.differing else GOOD,
         )
 
     def unpublished(self) -> None:
