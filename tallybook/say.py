@@ -165,10 +165,8 @@ class Say:
             tally = f"{page.differing:,} of {counted(page.compared, 'cell')} differ"
         else:
             tally = f"{counted(page.compared, 'cell')} checked, none differs"
-        self.line(
-            f"report: {tally}: {escape(str(page.path))}",
-            BAD if page.differing else GOOD,
-        )
+        mark = BAD if page.differing else GOOD if page.compared else MIND
+        self.line(f"report: {tally}: {escape(str(page.path))}", mark)
 
     def unpublished(self) -> None:
         """Why there is nothing new for analysts."""

@@ -58,11 +58,10 @@ def report(home: Path, output: Path | None = None) -> Report:
     from tallybook.report import tally
     from tallybook.report.published import opened
 
-    if output is None:
-        output = home / "reports" / "report.html"
-        output.parent.mkdir(exist_ok=True)
     with opened(home) as published:
         found = tally.tally(published)
         html = page(published, found)
+    output = output or home / "reports" / "report.html"
+    output.parent.mkdir(parents=True, exist_ok=True)
     replace_file(output, html.encode())
     return Report(output, found.compared, found.differing)

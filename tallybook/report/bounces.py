@@ -1,9 +1,19 @@
 """Who could not be reached, by mailbox domain and reason."""
 
+from typing import Any
+
 import altair as alt
 
 from tallybook.report.colours import BOUNCES
-from tallybook.report.pictures import NARROW, Picture, picture
+from tallybook.report.pictures import (
+    Chart,
+    Picture,
+    colours,
+    counts,
+    drawn,
+    names,
+    picture,
+)
 from tallybook.report.published import Published, Row
 from tallybook.report.sections import Part, Section
 from tallybook.report.tables import Table, clean, count, left_out, share, words
@@ -48,15 +58,15 @@ def section(published: Published) -> Section:
     domains = published.rows(_DOMAINS, [_SHOWN])
     if not domains:
         return Section("bounces", title, "Nothing bounced, and nothing was rejected.")
-    names = [row["mailbox_domain"] for row in domains]
-    reasons = published.rows(_REASONS, [names])
-    reasons.sort(key=lambda row: names.index(row["mailbox_domain"]))
-    drawn = [_picture(names, reasons)] if any(row["bounced"] for row in domains) else []
+    order = [row["mailbox_domain"] for row in domains]
+    reasons = published.rows(_REASONS, [order])
+    reasons.sort(key=lambda row: order.index(row["mailbox_domain"]))
+    drawn = [_picture(order, reasons)] if any(row["bounced"] for row in domains) else []
     return Section(
         "bounces",
         title,
-        "Bounced mail was tried and refused; rejected mail was never tried, because the "
-        "provider knew better. Both are counted by recipient.",
+        "Bounced mail was tried and refused; rejected mail was never tried, because "
+        "the provider knew better. Both are counted by recipient.",
         [
             Part(
                 items=[
@@ -101,42 +111,35 @@ def section(published: Published) -> Section:
     )
 
 
-def _picture(names: list[str], reasons: list[Row]) -> Picture:
+def _picture(domains: list[str], reasons: list[Row]) -> Picture:
     """A bar for each domain, made of its reasons."""
-    bars = [
-        {
-            "domain": clean(row["mailbox_domain"], 60),
-            "reason": row["reason"] if row["reason"] in BOUNCES else _OTHER,
-            "recipients": row["recipients"],
-        }
-        for row in reasons
-        if row["delivery_status"] == "bounced"
-    ]
-    shown = [name for name in BOUNCES if any(bar["reason"] == name for bar in bars)]
+    domains = [clean(domain, 60) for domain in domains]
+    places = list(BOUNCES)
+    bars: list[dict[str, Any]] = []
+    for row in reasons:
+        if row["delivery_status"] == "bounced":
+            reason = row["reason"] if row["reason"] in BOUNCES else _OTHER
+            bars.append(
+                {
+                    "domain": clean(row["mailbox_domain"], 60),
+                    "reason": reason,
+                    "place": places.index(reason),
+                    "recipients": row["recipients"],
+                }
+            )
+    found = {bar["reason"] for bar in bars}
+    shown = {name: colour for name, colour in BOUNCES.items() if name in found}
 
-    def draw(width: int) -> alt.Chart:
+    def draw(width: int) -> Chart:
         return (
-            alt.Chart(alt.Data(values=bars))
+            drawn(bars)
             .mark_bar(size=16)
             .encode(
-                y=alt.Y(
-                    "domain:N",
-                    sort=[clean(name, 60) for name in names],
-                    axis=alt.Axis(labelLimit=110 if width == NARROW else 220),
-                ),
-                x=alt.X(
-                    "sum(recipients):Q",
-                    axis=alt.Axis(tickCount=5, format=",d", tickMinStep=1),
-                ),
-                color=alt.Color(
-                    "reason:N",
-                    scale=alt.Scale(
-                        domain=shown, range=[BOUNCES[name] for name in shown]
-                    ),
-                ),
+                y=alt.Y("domain:N", sort=domains, axis=names(domains, width)),
+                x=alt.X("sum(recipients):Q", axis=counts(width)),
+                color=colours("reason", shown),
                 order=alt.Order("place:Q"),
             )
-            .transform_calculate(place=f"indexof({shown}, datum.reason)")
             .properties(height=alt.Step(24))
         )
 

@@ -1,6 +1,7 @@
-"""Each series has one colour in all charts, of Okabe's and Ito's colour-blind-safe eight.
+"""Each series has one colour in all charts, of the eight that Okabe and Ito chose.
 
-Yellow and black are not used: one is not seen on paper, the other not in the dark.
+Whoever doesn't see all colours can tell them apart. Yellow and black are not used:
+one is not seen on paper, the other not in the dark.
 """
 
 _BLUE, _SKY, _GREEN = "#0072b2", "#56b4e9", "#009e73"
@@ -10,10 +11,11 @@ SERIES = {
     "Sent": _GREY,
     "Delivered": _BLUE,
     "Opened": _SKY,
+    "Opened by humans": _SKY,
     "Clicked": _GREEN,
     "Bounced": _VERMILION,
     "Resolved": _BLUE,
-    "Resolved by the bot": _SKY,
+    "By the bot": _SKY,
     "Handed over": _ORANGE,
     "Added up": _GREY,
 }
@@ -36,7 +38,7 @@ SHAPES = {
     "Clicked": "square",
     "Bounced": "diamond",
     "Resolved": "circle",
-    "Resolved by the bot": "triangle-up",
+    "By the bot": "triangle-up",
     "Handed over": "square",
 }
 """Of points on lines, for whoever sees no colours."""

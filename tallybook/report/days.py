@@ -1,7 +1,7 @@
 """The days of each account, in its own time zone.
 
-    dim_time_zone_days ──▶ every day of the last four weeks, and how long it was
-    fct_delivery_daily, fct_reporting_rollups ──▶ what was counted on it
+dim_time_zone_days ──▶ every day of the last four weeks, and how long it was
+fct_delivery_daily, fct_reporting_rollups ──▶ what was counted on it
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,15 @@ from typing import Any
 import altair as alt
 
 from tallybook.report.colours import SERIES, SHAPES
-from tallybook.report.pictures import NARROW, Picture, picture
+from tallybook.report.pictures import (
+    NARROW,
+    Chart,
+    Picture,
+    colours,
+    counts,
+    drawn,
+    picture,
+)
 from tallybook.report.published import Published, Row
 from tallybook.report.sections import Part, Section
 from tallybook.report.tables import (
@@ -19,8 +27,7 @@ from tallybook.report.tables import (
     Table,
     clean,
     count,
-    day,
-    hours,
+    day_and_hours,
     lasting,
     left_out,
 )
@@ -110,19 +117,17 @@ order by days.date
 """  # noqa: S608 - constants
 
 _MAIL_COLUMNS = (
-    day("Day"),
-    hours("Length"),
+    day_and_hours("Day"),
     count("Delivered"),
     count("Opened"),
     count("Clicked"),
     count("Bounced"),
-    count("Complained"),
+    count("Spam"),
 )
 _TALK_COLUMNS = (
-    day("Day"),
-    hours("Length"),
+    day_and_hours("Day"),
     count("Resolved"),
-    count("Resolved by the bot"),
+    count("By the bot"),
     count("Handed over"),
     lasting("First response"),
 )
@@ -136,8 +141,8 @@ def section(published: Published) -> Section:
         return Section("days", "Day by day", "No account has a day with events yet.")
     busiest = published.rows(_BUSIEST, {**span, "accounts": _ACCOUNTS})
     says = (
-        f"Events of {span['first']} to {span['last']}, on the days of each account's own time "
-        "zone. A dashed line marks a day on which the clocks changed."
+        f"Events of {span['first']} to {span['last']}, on the days of each account's "
+        "own time zone. A dashed line marks a day on which the clocks changed."
     )
     more = left_out(len(busiest), busiest[0]["accounts"], "accounts")
     return Section(
@@ -174,7 +179,7 @@ def _days(
         for place, column in enumerate(columns)
         if column.title in SHAPES
     ]
-    rows = [tuple(row.values()) for row in found]
+    rows = [((date, hours), *rest) for date, hours, *rest in map(dict.values, found)]
     about = "Mail" if name.startswith("mail") else "Conversations"
     yield _picture(f"{about} of {clean(account, 60)}, day by day.", series, rows)
     yield Table(name, f"{about}, in figures", columns, rows, is_long=True)
@@ -186,40 +191,30 @@ def _picture(
     """A line for each series, and a mark where the clocks changed."""
     names = [name for _, name in series]
     points = [
-        {"day": _instant(row[0]), "what": name, "number": int(row[place])}
+        {"day": _instant(row[0][0]), "what": name, "number": int(row[place])}
         for row in rows
         for place, name in series
     ]
     changes = [
-        {"day": _instant(row[0]), "hours": f"{row[1]:g} h"}
-        for row in rows
-        if row[1] != 24
+        {"day": _instant(date), "hours": f"{hours:g} h"}
+        for (date, hours), *_ in rows
+        if hours != 24
     ]
 
-    def draw(width: int) -> alt.LayerChart:
-        x = alt.X(
-            "day:T",
-            scale=alt.Scale(type="utc"),
-            axis=alt.Axis(
-                format="%b %-d", grid=False, tickCount=4 if width == NARROW else 8
-            ),
+    def draw(width: int) -> Chart:
+        dates = alt.Axis(
+            format="%b %-d", grid=False, tickCount=4 if width == NARROW else 8
         )
+        x = alt.X("day:T", scale=alt.Scale(type="utc"), axis=dates)
+        marks = drawn(changes).encode(x=x)
+        dots = alt.OverlayMarkDef(filled=True, size=26, opacity=1)
         lines = (
-            alt.Chart(alt.Data(values=points))
-            .mark_line(
-                strokeWidth=2, point=alt.OverlayMarkDef(filled=True, size=26, opacity=1)
-            )
+            drawn(points)
+            .mark_line(strokeWidth=2, point=dots)
             .encode(
                 x=x,
-                y=alt.Y(
-                    "number:Q", axis=alt.Axis(tickCount=4, format=",d", tickMinStep=1)
-                ),
-                color=alt.Color(
-                    "what:N",
-                    scale=alt.Scale(
-                        domain=names, range=[SERIES[name] for name in names]
-                    ),
-                ),
+                y=alt.Y("number:Q", axis=counts(width)),
+                color=colours("what", {name: SERIES[name] for name in names}),
                 shape=alt.Shape(
                     "what:N",
                     scale=alt.Scale(
@@ -228,14 +223,13 @@ def _picture(
                 ),
             )
         )
-        marks = alt.Chart(alt.Data(values=changes)).encode(x=x)
         return alt.layer(
             marks.mark_rule(strokeDash=[3, 3], opacity=0.8),
             marks.mark_text(align="left", dx=4, y=6).encode(text="hours:N"),
             lines,
         ).properties(height=170)
 
-    return picture(says, draw)
+    return picture(says, draw, (4, 2))
 
 
 def _instant(day: date) -> str:

@@ -1,7 +1,7 @@
 """Distinct conversations that the bot handed over, beside what adding up would say.
 
-    fct_handoff_conversations ──▶ count(distinct conversation_id)   the right number
-                              ╰─▶ the sum of smaller counts         the wrong one
+fct_handoff_conversations ──▶ count(distinct conversation_id)   the right number
+                          ╰─▶ the sum of smaller counts         the wrong one
 """
 
 from datetime import timedelta
@@ -9,7 +9,15 @@ from datetime import timedelta
 import altair as alt
 
 from tallybook.report.colours import SERIES
-from tallybook.report.pictures import NARROW, Picture, picture
+from tallybook.report.pictures import (
+    Chart,
+    Picture,
+    colours,
+    counts,
+    drawn,
+    names,
+    picture,
+)
 from tallybook.report.published import Published, Row
 from tallybook.report.sections import Part, Section
 from tallybook.report.tables import Table, clean, count, left_out, more, words
@@ -110,8 +118,8 @@ def section(published: Published) -> Section:
     return Section(
         "handoffs",
         title,
-        "Different conversations. One that is handed over on two days is one of the week "
-        f"and of the quarter; whoever adds up counts it twice. {note}".strip(),
+        "Different conversations. One that is handed over on two days is one of the "
+        f"week and of the quarter; whoever adds up counts it twice. {note}".strip(),
         [Part(items=[_picture(drawn, accounts), *tables])],
     )
 
@@ -126,32 +134,25 @@ def _named(period: str, row: Row) -> str:
 def _picture(rows: list[Row], accounts: list[str]) -> Picture:
     """Two bars for each account: counted, and added up."""
     bars = [
-        {"account": clean(row["account_id"], 60), "how": how, "number": int(row[column])}
+        {
+            "account": clean(row["account_id"], 60),
+            "how": how,
+            "number": int(row[column]),
+        }
         for row in rows
         for how, column in ((_COUNTED, "counted"), (_ADDED, "added_up"))
     ]
-    names = [_COUNTED, _ADDED]
+    accounts = [clean(account, 60) for account in accounts]
 
-    def draw(width: int) -> alt.LayerChart:
-        base = alt.Chart(alt.Data(values=bars)).encode(
-            y=alt.Y(
-                "account:N",
-                sort=[clean(account, 60) for account in accounts],
-                axis=alt.Axis(labelLimit=110 if width == NARROW else 220),
-            ),
-            yOffset=alt.YOffset("how:N", sort=names),
-            x=alt.X(
-                "number:Q", axis=alt.Axis(tickCount=4, format=",d", tickMinStep=1)
-            ),
+    def draw(width: int) -> Chart:
+        base = drawn(bars).encode(
+            y=alt.Y("account:N", sort=accounts, axis=names(accounts, width)),
+            yOffset=alt.YOffset("how:N", sort=[_COUNTED, _ADDED]),
+            x=alt.X("number:Q", axis=counts(width)),
         )
         return alt.layer(
             base.mark_bar(size=11).encode(
-                color=alt.Color(
-                    "how:N",
-                    scale=alt.Scale(
-                        domain=names, range=[SERIES[name] for name in names]
-                    ),
-                )
+                color=colours("how", {way: SERIES[way] for way in (_COUNTED, _ADDED)})
             ),
             base.mark_text(align="left", dx=4).encode(
                 text=alt.Text("number:Q", format=",d")
@@ -159,7 +160,7 @@ def _picture(rows: list[Row], accounts: list[str]) -> Picture:
         ).properties(height=alt.Step(14))
 
     return picture(
-        f"{_named('quarter', rows[0])}: conversations handed over, counted and added up "
-        "from days.",
+        f"{_named('quarter', rows[0])}: conversations handed over, counted and "
+        "added up from days.",
         draw,
     )

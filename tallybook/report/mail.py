@@ -6,7 +6,15 @@ from typing import Any
 import altair as alt
 
 from tallybook.report.colours import SERIES
-from tallybook.report.pictures import NARROW, Picture, picture
+from tallybook.report.pictures import (
+    NARROW,
+    Chart,
+    Picture,
+    colours,
+    drawn,
+    names,
+    picture,
+)
 from tallybook.report.published import Published, Row
 from tallybook.report.sections import Part, Section
 from tallybook.report.tables import (
@@ -18,10 +26,10 @@ from tallybook.report.tables import (
     words_and_more,
 )
 
-_SHOWN = 20
+_SHOWN = 15
 _DRAWN = 12
 
-_STAGES = {"Delivered": 13, "Opened": 8, "Clicked": 3}
+_STAGES = {"Delivered": 13, "Opened by humans": 8, "Clicked": 3}
 """How thick each bar is: one lies on the other."""
 
 _COUNTS = (
@@ -42,7 +50,7 @@ select
     coalesce(nullif(subject, ''), email_id) as subject,
     account_id,
     submitted_at,
-    {', '.join(_COUNTS)}
+    {", ".join(_COUNTS)}
 from marts.fct_email_performance
 where not is_deleted and sent > 0
 order by submitted_at desc nulls last, email_id
@@ -52,7 +60,7 @@ limit ?
 _ALL = f"""
 select
     count(*) as emails,
-    {', '.join(f'cast(sum({name}) as bigint) as {name}' for name in _COUNTS)}
+    {", ".join(f"cast(sum({name}) as bigint) as {name}" for name in _COUNTS)}
 from marts.fct_email_performance
 where not is_deleted and sent > 0
 """  # noqa: S608 - constants
@@ -66,8 +74,8 @@ _COLUMNS = (
     count("Opened"),
     count_and_share("By humans"),
     count_and_share("Clicked"),
-    count("Complained"),
-    count("Left"),
+    count("Spam"),
+    count("Opt-outs"),
 )
 
 
@@ -80,8 +88,8 @@ def section(published: Published) -> Section:
     return Section(
         "mail",
         "What became of the mail",
-        "Recipients, each counted once for an email. Delivered is a share of those that "
-        "were not rejected; opened and clicked are shares of those delivered.",
+        "Recipients, each counted once for an email. Delivered is a share of those "
+        "that were not rejected; opened and clicked are shares of those delivered.",
         [
             Part(
                 items=[
@@ -96,6 +104,7 @@ def section(published: Published) -> Section:
                             *_funnel(everything),
                         ),
                         note=left_out(len(rows), everything["emails"], "emails"),
+                        stacks=True,
                     ),
                 ]
             )
@@ -140,42 +149,31 @@ def _picture(rows: list[Row]) -> Picture:
         for key, row in zip(order, rows, strict=True)
         for stage, column in (
             ("Delivered", "delivered"),
-            ("Opened", "delivered_opened_by_human"),
+            ("Opened by humans", "delivered_opened_by_human"),
             ("Clicked", "delivered_clicked"),
         )
     ]
 
-    def draw(width: int) -> alt.LayerChart:
-        y = alt.Y(
-            "email:N",
-            sort=order,
-            axis=alt.Axis(
-                labelExpr=_named(labels),
-                labelLimit=120 if width == NARROW else 250,
-                labelPadding=8,
+    def draw(width: int) -> Chart:
+        base = drawn(bars).encode(
+            y=alt.Y(
+                "email:N",
+                sort=order,
+                axis=names(labels.values(), width, labelExpr=_named(labels)),
             ),
+            x=alt.X(
+                "share:Q",
+                scale=alt.Scale(domain=[0, 1]),
+                axis=alt.Axis(format=".0%", tickCount=2 if width == NARROW else 4),
+            ),
+            color=colours("stage", {name: SERIES[name] for name in _STAGES}),
         )
-        base = alt.Chart(alt.Data(values=bars))
-        layers = [
-            base.transform_filter(alt.datum.stage == stage)
-            .mark_bar(size=size)
-            .encode(
-                y=y,
-                x=alt.X(
-                    "share:Q",
-                    scale=alt.Scale(domain=[0, 1]),
-                    axis=alt.Axis(format=".0%", tickCount=4),
-                ),
-                color=alt.Color(
-                    "stage:N",
-                    scale=alt.Scale(
-                        domain=list(_STAGES), range=[SERIES[name] for name in _STAGES]
-                    ),
-                ),
+        return alt.layer(
+            *(
+                base.transform_filter(alt.datum.stage == stage).mark_bar(size=size)
+                for stage, size in _STAGES.items()
             )
-            for stage, size in _STAGES.items()
-        ]
-        return alt.layer(*layers).properties(height=alt.Step(24))
+        ).properties(height=alt.Step(24))
 
     return picture(
         f"Of each of the newest {len(rows)} emails, the share of recipients whom it "

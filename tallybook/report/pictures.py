@@ -7,15 +7,20 @@ words behind in a mail program that knows no SVG. It follows light and dark by i
 """
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
 import altair as alt
 import vl_convert
 
-WIDE, NARROW = 700, 320
+Chart: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
+
+WIDE, NARROW = 912, 326
 """Pixels across."""
+
+_LETTERS = {WIDE: 13, NARROW: 12}
 
 _INK = "svg{color:#3b3b3b}@media(prefers-color-scheme:dark){svg{color:#cfcfcf}}"
 
@@ -39,17 +44,58 @@ class Picture:
     narrow: str
 
 
-def picture(says: str, draw: Callable[[int], alt.LayerChart | alt.Chart]) -> Picture:
+def drawn(rows: list[dict[str, Any]]) -> alt.Chart:
+    """A chart of some rows, with nothing said yet of how they look."""
+    return alt.Chart(alt.InlineData(values=rows))
+
+
+def counts(width: int) -> alt.Axis:
+    """An axis of whole numbers."""
+    return alt.Axis(tickCount=3 if width == NARROW else 5, format=",d", tickMinStep=1)
+
+
+def colours(field: str, of: dict[str, str]) -> alt.Color:
+    """Colours of series, in the order of their names.
+
+    Args:
+        field: Holds the series' name.
+        of: Colour by name.
+    """
+    scale = alt.Scale(domain=list(of), range=list(of.values()))
+    return alt.Color(f"{field}:N", scale=scale)
+
+
+def names(labels: Iterable[str], width: int, **further: Any) -> alt.Axis:
+    """An axis of names, with room for them in whichever font they are drawn.
+
+    Args:
+        labels: All of them.
+        width: Of the picture.
+        **further: What else the axis is told.
+    """
+    longest = 110 if width == NARROW else 260
+    # The widest common fonts need 0.62 of its height for a letter; Vega knows none.
+    room = min(0.62 * _LETTERS[width] * max(map(len, labels), default=0), 1.2 * longest)
+    return alt.Axis(labelLimit=longest, labelPadding=8, minExtent=room + 10, **further)
+
+
+def picture(
+    says: str,
+    draw: Callable[[int], Chart],
+    columns: tuple[int, int] = (6, 1),
+) -> Picture:
     """Draws a chart at both widths.
 
     Args:
         says: What it shows.
         draw: Makes the chart of a width in pixels.
+        columns: Of its legend, at the wide one and at the narrow one.
     """
-    return Picture(says, *(_address(draw(width), width) for width in (WIDE, NARROW)))
+    widths = zip((WIDE, NARROW), columns, strict=True)
+    return Picture(says, *(_address(draw(width), width, of) for width, of in widths))
 
 
-def _address(chart: alt.LayerChart | alt.Chart, width: int) -> str:
+def _address(chart: Chart, width: int, columns: int) -> str:
     dressed = (
         chart.properties(width=width)
         .configure(
@@ -65,19 +111,21 @@ def _address(chart: alt.LayerChart | alt.Chart, width: int) -> str:
             gridColor="currentColor",
             gridOpacity=0.15,
             labelColor="currentColor",
-            labelFontSize=12,
+            labelFontSize=_LETTERS[width],
+            labelPadding=6,
             ticks=False,
             title=None,
         )
         .configure_legend(
             labelColor="currentColor",
-            labelFontSize=12,
+            labelFontSize=_LETTERS[width],
             labelLimit=220,
-            columns=4 if width == WIDE else 2,
+            columnPadding=32,
+            columns=columns,
             orient="top",
             title=None,
         )
-        .configure_text(color="currentColor", fontSize=11)
+        .configure_text(color="currentColor", fontSize=_LETTERS[width])
         .configure_rule(color="currentColor")
     )
     svg = vl_convert.vegalite_to_svg(dressed.to_dict(), allowed_base_urls=[])

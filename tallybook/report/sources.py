@@ -66,7 +66,7 @@ def section(published: Published) -> Section:
     return Section(
         "sources",
         "Where it comes from",
-        "As it stood when it was published. Instants are in UTC.",
+        "As it stood when it was published.",
         [
             Part(
                 items=[
@@ -77,9 +77,9 @@ def section(published: Published) -> Section:
                         "When each source was last heard of",
                         (
                             words("Source"),
-                            words("What was"),
-                            status("Is"),
-                            instant("At"),
+                            words("What"),
+                            status("Status"),
+                            instant("At (UTC)"),
                             lasting("Age"),
                             lasting("Warns after"),
                             lasting("Error after"),
@@ -95,7 +95,7 @@ def section(published: Published) -> Section:
                             words("Source"),
                             words("Lane"),
                             status("Ended"),
-                            instant("Read through"),
+                            instant("Read through (UTC)"),
                             lasting("Behind"),
                             count("New events"),
                             lasting("Late (p99)"),
@@ -109,7 +109,7 @@ def section(published: Published) -> Section:
                         "Settled days: what the provider counted, and what we have",
                         (
                             words("Domain"),
-                            status("Is"),
+                            status("Status"),
                             count("Days"),
                             count("Theirs"),
                             count("Ours"),
@@ -132,4 +132,5 @@ def _table(
         columns,  # type: ignore[arg-type]
         [tuple(row.values()) for row in rows[:_SHOWN]],
         note=left_out(min(_SHOWN, len(rows)), len(rows), "rows"),
-    )
+        stacks=True,
+    ).without_empty()

@@ -1,9 +1,11 @@
 """Tables of the page: which columns they have, and how a value is written."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import compress
 from typing import Any
 
 from tallybook import say
@@ -11,8 +13,11 @@ from tallybook import say
 LONGEST = 140
 """Characters of a text; a subject can be as long as its sender likes."""
 
-NOTHING = "–"
+NOTHING = "-"
 """What stands where there is no value."""
+
+_END = re.compile(r"(?<=[.@_/])(?=\w)|(?<=\S{24})(?=\S)")
+"""Where a line may end within a word."""
 
 _TONES = {
     "ok": "good",
@@ -42,6 +47,16 @@ class Cell:
     tone: str = ""
     beside: str = ""
 
+    @property
+    def pieces(self) -> list[str]:
+        """The text, cut where a line may end: domains and addresses have no spaces."""
+        return _END.split(self.text)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to be read in it."""
+        return self.text == NOTHING
+
 
 @dataclass(frozen=True)
 class Column:
@@ -50,12 +65,12 @@ class Column:
     Attributes:
         title: What stands above it.
         show: Writes a value; never gets None.
-        is_number: Whether it is aligned by its digits.
+        kind: n for numbers, t for texts, at for instants and dates.
     """
 
     title: str
     show: Callable[[Any], Cell]
-    is_number: bool = True
+    kind: str = "n"
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,7 @@ class Table:
         total: A last row of sums, if it has any.
         note: What is left out of it.
         is_long: Whether it is folded away until somebody asks.
+        stacks: Whether a phone shows its rows as blocks, since it is too wide.
     """
 
     name: str
@@ -79,11 +95,28 @@ class Table:
     total: Sequence[Any] = ()
     note: str = ""
     is_long: bool = False
+    stacks: bool = False
 
-    def cells(self, row: Sequence[Any]) -> Iterator[tuple[Column, Cell]]:
+    def cells(
+        self, row: Sequence[Any], nothing: str = NOTHING
+    ) -> Iterator[tuple[Column, Cell]]:
         """A row's cells, each with its column."""
         for column, value in zip(self.columns, row, strict=True):
-            yield column, Cell(NOTHING) if value is None else column.show(value)
+            yield column, Cell(nothing) if value is None else column.show(value)
+
+    def without_empty(self) -> "Table":
+        """The same without columns that have a value in no row."""
+        kept = [
+            any(value not in (None, "") for value in column)
+            for column in zip(*self.rows, strict=True)
+        ]
+        if not self.rows:
+            return self
+        return replace(
+            self,
+            columns=list(compress(self.columns, kept)),
+            rows=[list(compress(row, kept)) for row in self.rows],
+        )
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
@@ -102,7 +135,7 @@ def left_out(shown: int, of: int, things: str) -> str:
 
 def words(title: str) -> Column:
     """A column of texts."""
-    return Column(title, lambda value: Cell(clean(str(value)) or NOTHING), False)
+    return Column(title, lambda value: Cell(clean(str(value)) or NOTHING), "t")
 
 
 def count(title: str) -> Column:
@@ -133,7 +166,7 @@ def words_and_more(title: str) -> Column:
     return Column(
         title,
         lambda both: Cell(clean(both[0]), beside=clean(both[1])),
-        is_number=False,
+        "t",
     )
 
 
@@ -147,24 +180,24 @@ def lasting(title: str) -> Column:
     return Column(title, lambda value: Cell(say.lasting(value)))
 
 
-def hours(title: str) -> Column:
-    """A column of days' lengths; those where the clock changed stand out."""
-    return Column(title, lambda h: Cell(f"{h:g} h", "mind" * (h != 24)))
+def day_and_hours(title: str) -> Column:
+    """A column of dates; a day on which the clocks changed says how long it was."""
+    return Column(title, _day, "at")
 
 
 def instant(title: str) -> Column:
     """A column of instants, in UTC."""
-    return Column(title, lambda at: Cell(_minute(at)), False)
+    return Column(title, lambda at: Cell(_minute(at)), "at")
 
 
 def day(title: str) -> Column:
     """A column of dates."""
-    return Column(title, lambda value: Cell(_date(value)), False)
+    return Column(title, lambda value: Cell(_date(value)), "at")
 
 
 def status(title: str) -> Column:
     """A column of words that say whether something is well."""
-    return Column(title, _status, False)
+    return Column(title, _status, "t")
 
 
 def _status(value: str) -> Cell:
@@ -178,6 +211,13 @@ def _percent(value: float | None) -> str:
 
 def _minute(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M}"
+
+
+def _day(both: tuple[date, float]) -> Cell:
+    date, hours = both
+    if hours == 24:
+        return Cell(_date(date))
+    return Cell(_date(date), "mind", f"{hours:g} hours")
 
 
 def _date(value: date) -> str:

@@ -1,7 +1,7 @@
 """The tally: how many cells were checked, and how many of them differ.
 
-    marts.ops_reconciliation ──▶ the build's own recount, of the rows that are published
-    reports/check.json ─────────▶ the third route, of the warehouse when it last ran
+marts.ops_reconciliation ──▶ the build's own recount, of the rows that are published
+reports/check.json ─────────▶ the third route, of the warehouse when it last ran
 """
 
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ def section(published: Published, found: Tally) -> Section:
                     words("What"),
                     count("Cells"),
                     count("Agree"),
-                    count("Other zone data"),
+                    count("Zone data"),
                     count("Differ"),
                 ),
                 [(_CHECKS.get(name, name), *rest) for name, *rest in found.rows],
@@ -145,6 +145,7 @@ def section(published: Published, found: Tally) -> Section:
                 ),
                 rows,
                 note=left_out(len(rows), found.differing, "cells"),
+                stacks=True,
             )
         )
     unplaced = published.rows(_ONLY_COUNTED)
