@@ -131,7 +131,7 @@ def _picture(domains: list[str], reasons: list[Row]) -> Picture:
     shown = {name: colour for name, colour in BOUNCES.items() if name in found}
 
     def draw(width: int) -> Chart:
-        return (
+        chart: alt.Chart = (
             drawn(bars)
             .mark_bar(size=16)
             .encode(
@@ -142,5 +142,6 @@ def _picture(domains: list[str], reasons: list[Row]) -> Picture:
             )
             .properties(height=alt.Step(24))
         )
+        return chart
 
     return picture("Bounced recipients of each mailbox domain, by reason.", draw)
