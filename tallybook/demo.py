@@ -177,10 +177,7 @@ def _where_next(say: Say, path: Path, seconds: float) -> None:
     path = path.relative_to(here) if path.is_relative_to(here) else path
     say.line(f"[bold]Look further[/]; all of this took {seconds:.0f} s")
     for what, how in (
-        (
-            "the report",
-            f"{path.parent.parent / 'reports' / 'report.html'}: any browser",
-        ),
+        ("its report", f"open {path.parent.parent / 'reports' / 'report.html'}"),
         ("the file", str(path)),
         ("open it", f"duckdb -readonly {path}"),
         ("what is in it", "show all tables;"),
