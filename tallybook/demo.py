@@ -175,9 +175,10 @@ def _configure(home: Path, providers: Providers) -> None:
 def _where_next(say: Say, path: Path, seconds: float) -> None:
     here = Path.cwd()
     path = path.relative_to(here) if path.is_relative_to(here) else path
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
     say.line(f"[bold]Look further[/]; all of this took {seconds:.0f} s")
     for what, how in (
-        ("its report", f"open {path.parent.parent / 'reports' / 'report.html'}"),
+        ("its report", f"{opener} {path.parent.parent / 'reports' / 'report.html'}"),
         ("the file", str(path)),
         ("open it", f"duckdb -readonly {path}"),
         ("what is in it", "show all tables;"),

@@ -89,7 +89,8 @@ def section(published: Published) -> Section:
         "mail",
         "What became of the mail",
         "Recipients, each counted once for an email. Delivered is a share of those "
-        "that were not rejected; opened and clicked are shares of those delivered.",
+        "that were not rejected; opened and clicked are shares of those delivered. "
+        "The bars are shares of all whom it was sent to.",
         [
             Part(
                 items=[
