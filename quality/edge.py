@@ -27,6 +27,7 @@ from great_expectations.data_context.data_context.ephemeral_data_context import 
 )
 from great_expectations.expectations.expectation import Expectation
 
+from quality.edge_rows import breaking
 from quality.edge_tables import EARLIEST, EDGES, Edge
 from quality.results import Cell, Result, Severity
 from quality.thresholds import Threshold, Thresholds
@@ -50,15 +51,20 @@ class Suite:
         title: What it says when it passes.
         frames: The frames, made one after the other.
         expectations: What each of them must fulfil.
-        where: What one row of a frame is, for the SELECT behind a cell.
+        holds: What must be true of a row, as SQL, by the frame's column that says so.
+        table: Where the rows behind a cell are, with its schema; empty for nowhere.
+        only: Which of its rows are looked at, as SQL; empty for all.
+        rows: The SELECT behind a column that is worked out of many rows.
     """
 
     name: str
     title: str
     frames: Iterator[pd.DataFrame]
     expectations: list[Expectation]
-    where: Mapping[str, str] = field(default_factory=dict)
+    holds: Mapping[str, str] = field(default_factory=dict)
     table: str = ""
+    only: str = ""
+    rows: Mapping[str, str] = field(default_factory=dict)
 
 
 class Edges:
@@ -136,7 +142,8 @@ def edges(warehouse: Warehouse, limits: Thresholds) -> Iterator[Suite]:
             _frames(warehouse, table, edge),
             list(_expectations(warehouse, table, edge, limits)),
             edge.holds,
-            table,
+            f"raw.{table}",
+            edge.rows,
         )
         if edge.happens:
             yield _volume(warehouse, table, edge, limits)
@@ -168,14 +175,14 @@ def operations(warehouse: Warehouse, limits: Thresholds) -> Iterator[Suite]:
         _frame(
             warehouse,
             "select domain, date, event_name, provider_count, our_count, status"
-            " from warehouse.marts.ops_completeness"
-            " where status not in ('not_settled', 'partly_read')",
+            f" from warehouse.marts.ops_completeness where {_SETTLED}",
         ),
         [
             _words("status", ("complete", "warn")),
             _words("status", ("complete",), severity=_WARNING),
         ],
         table="marts.ops_completeness",
+        only=_SETTLED,
     )
     yield Suite(
         "ops_freshness",
@@ -205,6 +212,9 @@ def operations(warehouse: Warehouse, limits: Thresholds) -> Iterator[Suite]:
             *_below("last_tenth", limits["lateness", "last_tenth"]),
         ],
         table="marts.ops_lanes",
+        rows={
+            "last_tenth": "select * from marts.ops_lanes where late_in_last_tenth > 0"
+        },
     )
     yield Suite(
         "shares",
@@ -226,9 +236,14 @@ def operations(warehouse: Warehouse, limits: Thresholds) -> Iterator[Suite]:
             *_below("dead_letters", limits["dead_letters", "items"]),
             *_below("unmatched", limits["unmatched", "events"]),
         ],
+        rows={
+            "dead_letters": "select * from raw.dead_letters",
+            "unmatched": "select * from marts.fct_unmatched_events",
+        },
     )
 
 
+_SETTLED = "status not in ('not_settled', 'partly_read')"
 _ONLY_COUNTED = ("left_out", "without_zone", "without_day", "without_account")
 
 
@@ -367,7 +382,16 @@ def _volume(warehouse: Warehouse, table: str, edge: Edge, limits: Thresholds) ->
             *_below("fall", limits["volume", "fall"]),
             *_below("rise", limits["volume", "rise"]),
         ],
-        table=table,
+        rows=dict.fromkeys(("fall", "rise"), _of_day(table, edge, frame)),
+    )
+
+
+def _of_day(table: str, edge: Edge, frame: pd.DataFrame) -> str:
+    """The rows of the day that is compared; none before there are four weeks."""
+    return "".join(
+        f"select * from raw.{table}"
+        f" where cast({edge.happens} at time zone 'UTC' as date) = date '{day}'"
+        for day in frame["day"]
     )
 
 
@@ -418,7 +442,8 @@ def _cell(suite: Suite, one: ExpectationValidationResult) -> Cell:
         _wanted(asked),
         _found(found, one.exception_info),
         None,
-        _rows(suite, str(columns)),
+        suite.rows.get(str(columns))
+        or breaking(suite.table, kind, asked, suite.holds, suite.only),
         severity,
     )
 
@@ -449,13 +474,3 @@ def _found(found: dict[str, Any], exception: Any) -> str:
     if "value_counts" in details:
         return "other columns"
     return str(found.get("observed_value") or exception or "nothing")
-
-
-def _rows(suite: Suite, column: str) -> str:
-    """The rows behind a finding, where one condition tells them."""
-    if not suite.table:
-        return ""
-    table = suite.table if "." in suite.table else f"raw.{suite.table}"
-    if column in suite.where:
-        return f"select * from {table} where not coalesce({suite.where[column]}, true)"
-    return f"select * from {table}"

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree as ET
 
 from quality.check import Checked
-from quality.results import Cell, Result
+from quality.results import Cell, Result, legible
 
 _SHOWN = 20
 
@@ -67,7 +67,7 @@ def _told(result: Result) -> str:
 
 def line(cell: Cell) -> str:
     """A cell on one line, with the SELECT of its raw rows."""
-    where = " ".join(f"{name}={value}" for name, value in cell.where.items())
+    where = " ".join(f"{name}={legible(value)}" for name, value in cell.where.items())
     by = "" if cell.difference is None else f" (difference {cell.difference:+g})"
     rows = f" | {cell.rows}" if cell.rows else ""
     return (

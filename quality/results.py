@@ -108,7 +108,7 @@ def differences(
         grain: Names of the grain's columns.
     """
     for key in sorted(set(expected) | set(actual), key=repr):
-        where = dict(zip(grain, (shown("", part) for part in key), strict=True))
+        where = _grain(grain, key)
         should, does = expected.get(key), actual.get(key)
         if should is None or does is None:
             yield Cell(
@@ -144,7 +144,7 @@ def keyed(
         rest = dict(row)
         key = tuple(rest.pop(column) for column in grain)
         if key in found:
-            where = dict(zip(grain, (shown("", part) for part in key), strict=True))
+            where = _grain(grain, key)
             result.add(Cell(where, "row", "one row", "more than one"))
         found[key] = rest
     return found
@@ -176,7 +176,18 @@ def shown(column: str, value: Value) -> str:
         return "null"
     if column.endswith("_at") and isinstance(value, int):
         return instant(value).isoformat(sep=" ")
-    return str(value)
+    return legible(str(value))
+
+
+def legible(text: str) -> str:
+    """A text, quoted where it would be overlooked or taken for none at all."""
+    return text if text == text.strip() != "" else repr(text)
+
+
+def _grain(grain: tuple[str, ...], key: Key) -> dict[str, str]:
+    """Where a row is; as it stands there, since the SELECTs behind it use that."""
+    parts = ("null" if part is None else str(part) for part in key)
+    return dict(zip(grain, parts, strict=True))
 
 
 def instant(microseconds: int) -> datetime:

@@ -7,6 +7,7 @@ Exit status: 0 good, 1 a check failed, 2 could not run.
 # ruff: noqa: PLC0415 - dlt and dbt take seconds to import, and help must not wait.
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -242,15 +243,16 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Recount everything from the raw events (extra `check`).
+    """Recount everything from the raw events.
 
-    All of history, by a route of its own. A check that warns fails nothing. While
-    `run --every` lives, it works between two ticks.
+    Needs the extra `check`: pip install 'tallybook[check]'. All of history, by a route
+    of its own. A check that warns fails nothing. While `run --every` lives, it works
+    between two ticks.
     """
     with _speaking(as_json) as say:
         from extract.home import home
         from tallybook.check import check as check_all
-        from tallybook.check import show
+        from tallybook.check_screen import show
         from tallybook.lock import between_ticks
 
         with between_ticks(home(), "check"):
@@ -511,6 +513,34 @@ def publish(
 
 
 @app.command()
+def report(
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="Instead of reports/report.html."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what is published as one page to read, print or mail.
+
+    Needs the extra `report`: pip install 'tallybook[report]'. It only reads the
+    published file, so it may run at any time. Exit status 1 says that a cell differs.
+    """
+    with _speaking(as_json) as say:
+        from extract.home import home
+        from tallybook.report import report as write
+
+        written = write(home(), output)
+        say.reported(written)
+    _answer(
+        as_json,
+        Exit.CHECK_FAILED if written.differing else Exit.GOOD,
+        report=written,
+    )
+
+
+@app.command()
 def forget(
     address: Annotated[str, typer.Argument(metavar="ADDRESS")],
     *,
@@ -671,8 +701,8 @@ def _speaking(as_json: bool = False) -> Iterator[Say]:
     from extract.backfills import BackfillError
     from extract.home import SettingsError
 
-    # A file or a pipe has no width: its lines are not to be broken.
-    width = None if sys.stdout.isatty() else 1_000
+    # A file or a pipe has no width unless somebody gives one: its lines stay whole.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 1_000
     say = Say(Console(quiet=as_json, width=width, highlight=False))
     try:
         yield say

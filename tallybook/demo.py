@@ -26,8 +26,9 @@ from tallybook.errors import CannotRunError
 from tallybook.lock import only_run
 from tallybook.marts import marts_in
 from tallybook.publish import publish
+from tallybook.report import report
 from tallybook.run import build_and_note, build_status, read
-from tallybook.say import GOOD, Say, at
+from tallybook.say import GOOD, IDLE, Say, at
 
 FIRST_LOOK = datetime(2026, 3, 11, 13, 57, tzinfo=UTC)
 """Eight minutes after the last mailing of the simulated fortnight."""
@@ -104,8 +105,18 @@ def demo(say: Say) -> int:
     with duckdb.connect(publication.path, read_only=True) as con:
         for question, sql in QUESTIONS.items():
             answer(say.console, con, question, sql)
+    _report(say, home)
     _where_next(say, publication.path, time.monotonic() - begun)
     return 0
+
+
+def _report(say: Say, home: Path) -> None:
+    """The page to look at, if what draws it is installed."""
+    say.line()
+    try:
+        say.reported(report(home))
+    except CannotRunError as error:
+        say.line(f"no report: {error.problem} {error.advice}", IDLE)
 
 
 def _empty(home: Path) -> None:
@@ -164,8 +175,10 @@ def _configure(home: Path, providers: Providers) -> None:
 def _where_next(say: Say, path: Path, seconds: float) -> None:
     here = Path.cwd()
     path = path.relative_to(here) if path.is_relative_to(here) else path
+    opener = "open" if sys.platform == "darwin" else "xdg-open"
     say.line(f"[bold]Look further[/]; all of this took {seconds:.0f} s")
     for what, how in (
+        ("its report", f"{opener} {path.parent.parent / 'reports' / 'report.html'}"),
         ("the file", str(path)),
         ("open it", f"duckdb -readonly {path}"),
         ("what is in it", "show all tables;"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tallybook.forget import Found, Report
     from tallybook.publish import Publication
     from tallybook.rebuild import Request, Scope
+    from tallybook.report import Report as Page
 
 GOOD, MIND, BAD, IDLE = "[green]✓[/]", "[yellow]![/]", "[red]✗[/]", "[dim]-[/]"
 
@@ -156,6 +157,15 @@ class Say:
             + f": {escape(str(publication.path))}",
             GOOD,
         )
+
+    def reported(self, page: "Page") -> None:
+        """Where the page is, and what stands at its top."""
+        if page.differing:
+            tally = f"{page.differing:,} of {counted(page.compared, 'cell')} differ"
+        else:
+            tally = f"{counted(page.compared, 'cell')} checked, none differs"
+        mark = BAD if page.differing else GOOD if page.compared else MIND
+        self.line(f"report: {tally}: {escape(str(page.path))}", mark)
 
     def unpublished(self) -> None:
         """Why there is nothing new for analysts."""

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from rich.console import Console
 from simulated import answers, change
 from typer.testing import CliRunner
 
@@ -21,7 +23,9 @@ from quality.check import Checked
 from quality.junit import junit
 from quality.results import Cell, Result
 from tallybook import cli
+from tallybook.check_screen import show
 from tallybook.lock import RunningError, between_ticks, turn
+from tallybook.say import Say
 
 HOLD = """
 import sys
@@ -92,6 +96,7 @@ def test_a_cell_that_differs_is_status_1_and_shown_with_its_raw_rows(
         "update marts.fct_reporting_rollups set count = count + 41 where rowid = 0",
     )
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("COLUMNS", "80")
 
     status, told, _ = ask("--junit", str(tmp_path / "junit.xml"))
 
@@ -99,6 +104,11 @@ def test_a_cell_that_differs_is_status_1_and_shown_with_its_raw_rows(
     assert "+41" in told
     assert "select * from raw.app_reporting_events where" in told
     assert "\n::error title=tallybook check%3A rollups::1 of " in told
+    assert [
+        line
+        for line in told.splitlines()
+        if len(line) > 80 and not line.strip().startswith(("select ", "::"))
+    ] == []
     (failure,) = ET.parse(tmp_path / "junit.xml").iterfind(".//failure")  # noqa: S314 - our own
     assert "account_id=" in str(failure.text)
     assert "difference +41" in str(failure.text)
@@ -197,6 +207,35 @@ def made_up() -> Checked:
             result.add(one)
     results.append(Result("e", "recount", "Nothing").skip("no rows"))
     return Checked(datetime(2026, 3, 1, tzinfo=UTC), tuple(results))
+
+
+def shown(width: int, *cells: Cell) -> str:
+    """What a screen of this width shows of them, and of a check with these cells."""
+    checked = made_up()
+    for cell in cells:
+        checked.results[-2].add(cell)
+    console = Console(file=StringIO(), width=width, highlight=False)
+    show(Say(console), checked)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_what_fits_no_table_is_told_in_lines() -> None:
+    empty = Cell({"account_id": ""}, "count", "1", "2", 1.0)
+    wide, narrow = shown(120, empty), shown(44, empty)
+
+    assert " account_id " in wide
+    assert "    account_id ''\n      count: expected 1, actual 2 (+1)\n" in narrow
+    assert max(map(len, narrow.splitlines())) <= 44
+
+
+def test_cells_of_each_grain_and_empty_texts_are_shown() -> None:
+    told = shown(120)
+
+    after = told.partition("c: All is well")[2]
+    assert " table " in after
+    assert " account_id " in after
+    assert "no rows" in told
 
 
 def test_junit_has_a_case_for_each_check(tmp_path: Path) -> None:

@@ -55,6 +55,15 @@ def test_it_answers_three_questions_each_with_its_select(shown: Shown) -> None:
             assert str(rows[0][0]) in ran.stdout
 
 
+def test_it_ends_with_the_report(shown: Shown) -> None:
+    home, ran = shown
+    page = home / "reports" / "report.html"
+
+    assert "cells checked, none differs" in page.read_text()
+    assert str(page) in ran.stdout.partition("Look further")[0]
+    assert "open reports/report.html" in ran.stdout, "as seen from where one stands"
+
+
 def test_the_second_run_rebuilds_only_what_is_touched(shown: Shown) -> None:
     first, _, second = shown[1].stdout.partition("The next run")
 
