@@ -277,7 +277,7 @@ def _messages(events: Sequence[Row]) -> dict[str, str | None]:
 def _told(
     events: Sequence[Row], messages: Mapping[str, str | None]
 ) -> dict[str, str | None]:
-    """The email of each event: its own id, else its message's first, else the message."""
+    """The email of each event: its own id, its message's first one, or the message."""
     given: dict[str, str] = {}
     for event in events:
         message, email_id = messages[event["event_key"]], event["given_email_id"]

@@ -1,6 +1,7 @@
 """What is said of each provider's events, and how the ids of a message are learned."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import count, permutations
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,42 @@ def test_without_an_application_a_message_is_one_email_whichever_ids_its_events_
         (email,) = warehouse.mart("fct_email_performance")
         assert (email["sent"], email["failed_permanently"]) == (1, 1)
     assert_as_if_built_whole(warehouse)
+
+
+def test_postmarks_reactivation_lifts_what_is_of_its_stream_and_no_dead_address(
+    warehouse: Warehouse,
+) -> None:
+    bo = {"MessageID": "U", "MessageStream": "outbound"}
+    said = [
+        ("Bounce", bo | {"Email": "bo@x.example", "Type": "HardBounce"}),
+        *(
+            (
+                "SubscriptionChange",
+                bo | {"Recipient": "bo@x.example", "SuppressSending": suppresses},
+            )
+            for suppresses in (True, False)
+        ),
+    ]
+    warehouse.load(
+        [
+            {
+                "provider": "postmark",
+                "event_key": str(number),
+                "event_name": name,
+                "domain": ONE,
+                "occurred_at": NOON + timedelta(minutes=number),
+                "payload": payload,
+            }
+            for number, (name, payload) in enumerate(said)
+        ],
+        settings={"postmark.domains": f'["{ONE}"]'},
+    )
+    build(warehouse, views=True)
+    lifted = {
+        (row["reason"], row["scope"]): row["lifted_at"] is not None
+        for row in warehouse.mart("fct_suppressions")
+    }
+    assert lifted == {
+        ("bounced", "all"): False,
+        ("unsubscribed", "group:outbound"): True,
+    }
