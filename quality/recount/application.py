@@ -81,24 +81,26 @@ select named.kind, named.id, coalesce(min(reached.two), named.first_id) as name
 from named left join reached on reached.one = named.first_id
 group by named.kind, named.id, named.first_id;
 create temp table told as
-select heard.*, coalesce(by_message.name, by_own.name) as message
+select heard.*, coalesce(by_message.name, by_own.name) as message_name
 from scratch.heard
 left join messages as by_message
     on by_message.kind = 0 and by_message.id = heard.message_id
 left join messages as by_own
     on by_own.kind = 1 and by_own.id = heard.provider_message_id;
 create temp table given as
-select message, min(given_email_id) as email_id
-from told where message is not null and given_email_id is not null group by message;
+select message_name, min(given_email_id) as email_id
+from told
+where message_name is not null and given_email_id is not null
+group by message_name;
 create temp table accepted as
 select
-    coalesce(told.given_email_id, given.email_id, told.message) as email_id,
+    coalesce(told.given_email_id, given.email_id, message_name) as email_id,
     recipient_key, recipient, domain as account_id,
-    coalesce(message_id, told.message) as message_id, subject, occurred_at,
+    coalesce(message_id, message_name) as message_id, subject, occurred_at,
     event_key
-from told left join given on given.message = told.message
+from told left join given using (message_name)
 where says_sent and recipient is not null
-    and coalesce(told.given_email_id, told.message) is not null;
+    and coalesce(told.given_email_id, message_name) is not null;
 insert into scratch.recipients
 select
     email_id, recipient_key, first(recipient order by occurred_at, event_key),
@@ -121,7 +123,7 @@ from (
 group by email_id;
 insert into scratch.links
 select distinct messages.id, coalesce(given.email_id, messages.name)
-from messages left join given on given.message = messages.name
+from messages left join given on given.message_name = messages.name
 where coalesce(given.email_id, messages.name) in (select email_id from accepted);
 drop table accepted;
 drop table given;
