@@ -74,10 +74,11 @@ told as (
 
     select *
     from known
-    qualify row_number() over (
-        partition by {{ ids | join(', ') }}
-        order by sent_at asc nulls last, event_key asc
-    ) = 1
+    qualify
+        row_number() over (
+            partition by {{ ids | join(', ') }}
+            order by sent_at asc nulls last, event_key asc
+        ) = 1
 
 ),
 
@@ -156,7 +157,7 @@ names as (
 
     select
         message_id,
-        min(other_id) as name
+        min(other_id) as first_id
 
     from reached
 
@@ -169,7 +170,7 @@ named as (
     select
         told.*,
         coalesce(
-            names.name,
+            names.first_id,
             nullif(told.message_id, ''),
             first_ids.message_id,
             nullif(told.provider_message_id, ''),
@@ -183,7 +184,7 @@ named as (
 
     left join names
         on coalesce(nullif(told.message_id, ''), first_ids.message_id)
-            = names.message_id
+        = names.message_id
 
 ),
 

@@ -26,8 +26,8 @@ built as (
 
 ),
 
-{# The messages that a new event is of, by either of its ids: it may say that two
-   of them are one. #}
+{# The messages that a new event is of, by either of its ids: it may say that
+   two of them are one. #}
 touched as (
 
     select any_id as message_name from arrived

@@ -1,8 +1,8 @@
 {{ config(materialized='ephemeral') }}
 
-{# What each event tells of its message where there is no application: the ids that
-   it has, and to whom it was sent. An id that it lacks is an empty text, so that all
-   of them can be a key. #}
+{# What each event tells of its message where there is no application: the ids
+   that it has, and to whom it was sent. An id that it lacks is an empty text, so
+   that all of them can be a key. #}
 with
 
 events as (
