@@ -39,10 +39,9 @@
             recipient_key,
             recipient,
             cast(null as varchar) as member_id,
-            message_id,
+            sent_message_id as message_id,
             sent_at,
             false as is_deleted
-        from {{ ref('int_email_recipients__derived') }}
-        where {{ only }}
+        from {{ derived_recipients(only) }}
     )
 {%- endmacro %}

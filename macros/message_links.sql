@@ -23,6 +23,15 @@
                 message_id,
                 email_id
             from {{ ref('int_email_recipients__derived') }}
+            where message_id <> ''
+
+            union all
+
+            select
+                provider_message_id as message_id,
+                email_id
+            from {{ ref('int_email_recipients__derived') }}
+            where provider_message_id <> ''
 
             union all
 

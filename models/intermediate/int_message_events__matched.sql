@@ -12,12 +12,6 @@ events as (
 
 ),
 
-emails as (
-
-    select * from {{ ref('int_emails') }}
-
-),
-
 links as (
 
     select * from {{ message_links(is_touched_id('message_id')) }}
@@ -54,34 +48,30 @@ domain_accounts as (
 {# The application's own id does not fall through: given but unknown, it says
    that the email is not there (yet). A message id that nobody knows goes on to
    the provider's, and what the application wrote down to what was learned. #}
-with_email as (
+linked as (
 
     select
         events.*,
+        coalesce(
+            events.given_email_id,
+            by_message.email_id,
+            by_provider.email_id,
+            by_learned_provider.email_id,
+            case
+                when events.provider_message_id is null
+                    then by_learned_message.email_id
+            end
+        ) as linked_email_id,
         case
-            when events.given_email_id is not null then given.email_id
-            when by_message.email_id is not null then by_message.email_id
-            when by_provider.email_id is not null then by_provider.email_id
-            when by_learned_provider.email_id is not null
-                then by_learned_provider.email_id
-            when events.provider_message_id is null
-                then by_learned_message.email_id
-        end as email_id,
-        case
-            when given.email_id is not null then 'email_id'
-            when events.given_email_id is not null then null
+            when events.given_email_id is not null then 'email_id'
             when by_message.email_id is not null then 'message_id'
             when by_provider.email_id is not null then 'provider_message_id'
             when by_learned_provider.email_id is not null
                 then 'provider_message_id'
-            when events.provider_message_id is null
-                and by_learned_message.email_id is not null then 'message_id'
-        end as match_method
+            else 'message_id'
+        end as linked_by
 
     from events
-
-    left join emails as given
-        on events.given_email_id = given.email_id
 
     left join links as by_message
         on events.message_id = by_message.message_id
@@ -94,6 +84,36 @@ with_email as (
 
     left join learned as by_learned_message
         on events.message_id = by_learned_message.message_id
+
+),
+
+emails as (
+
+    select *
+    from {{ emails(
+        'email_id in (select linked.linked_email_id from linked)'
+    ) }}
+
+),
+
+{# What the application wrote down of a message holds before its email is there;
+   what events tell of one does not: nobody may have been sent it. #}
+with_email as (
+
+    select
+        linked.*,
+        emails.account_id as email_account_id,
+        emails.newsletter_id,
+        case
+            when emails.email_id is not null
+                or ({{ has_application() }} and linked.given_email_id is null)
+                then linked.linked_email_id
+        end as email_id
+
+    from linked
+
+    left join emails
+        on linked.linked_email_id = emails.email_id
 
 ),
 
@@ -110,9 +130,13 @@ matched as (
 
     select
         with_email.*,
+        case
+            when with_email.email_id is not null then with_email.linked_by
+        end as match_method,
         recipients.member_id,
-        coalesce(emails.account_id, domain_accounts.account_id) as account_id,
-        emails.newsletter_id,
+        coalesce(
+            with_email.email_account_id, domain_accounts.account_id
+        ) as account_id,
         case
             when recipients.email_id is not null then null
             when with_email.email_id is not null then 'unknown_recipient'
@@ -124,9 +148,6 @@ matched as (
         end as unmatched_reason
 
     from with_email
-
-    left join emails
-        on with_email.email_id = emails.email_id
 
     left join recipients
         on with_email.email_id = recipients.email_id

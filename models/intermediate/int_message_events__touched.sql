@@ -43,12 +43,6 @@ events as (
 
 ),
 
-emails as (
-
-    select * from {{ ref('int_emails') }}
-
-),
-
 app_emails as (
 
     select * from {{ ref('stg_app__emails') }}
@@ -89,26 +83,13 @@ accounts as (
 
 ),
 
-derived as (
-
-    select *
-    from {{ changes('int_email_recipients__derived', 'fct_message_events') }}
-
-),
-
 arrived_emails as (
 
     select
         email_id,
         account_id
 
-    from emails
-
-    where email_id in (
-            select app_emails.email_id from app_emails
-            union
-            select derived.email_id from derived
-        )
+    from app_emails
 
 ),
 
@@ -127,14 +108,6 @@ arrived_recipients as (
             from recipients
         )
 
-    union
-
-    select
-        email_id,
-        recipient_key,
-        null as member_id
-    from derived
-
 ),
 
 arrived_links as (
@@ -150,13 +123,6 @@ arrived_links as (
         message_id,
         email_id
     from batches
-
-    union
-
-    select
-        message_id,
-        email_id
-    from derived
 
 ),
 
@@ -391,16 +357,6 @@ links_of_emails as (
             select arrived_recipients.email_id from arrived_recipients
         )
 
-    union
-
-    select
-        message_id,
-        email_id
-    from {{ ref('int_email_recipients__derived') }}
-    where email_id in (
-            select arrived_recipients.email_id from arrived_recipients
-        )
-
 ),
 
 learned_links_of_emails as (
@@ -501,16 +457,26 @@ by_domain as (
         and (
             built.email_id is null
             or built.email_id not in (
-                select emails.email_id from emails
+                select emails.email_id
+                from {{ emails('exists (select 1 from arrived_accounts)') }}
+                    as emails
                 where emails.account_id is not null
             )
         )
 
 ),
 
+by_told as (
+
+    select * from {{ events_of_told_messages(built) }}
+
+),
+
 touched as (
 
     select * from new_events
+    union
+    select * from by_told
     union
     select * from by_email
     union

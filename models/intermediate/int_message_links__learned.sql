@@ -8,7 +8,8 @@
    matched now ask for: by either id, each by itself, since an engine skips
    nothing for the sake of one or the other. #}
 {%- set only_touched = touched_only('fct_message_events') -%}
-{%- set asked = 'true' if not only_touched else 'message_id in (
+{%- set asked = 'false' if not has_application()
+    else 'true' if not only_touched else 'message_id in (
             select taught.message_id from taught
             union all
             select taught.provider_message_id from taught

@@ -41,7 +41,8 @@ emails as (
 
 all_emails as (
 
-    select * from {{ ref('int_emails') }}
+    select *
+    from {{ emails('email_id in (select derived.email_id from derived)') }}
 
 ),
 

@@ -46,15 +46,61 @@ from warehouse.raw.app_email_batches;
 """
 
 _OF_THE_EVENTS = """
+-- The message of an id: the first Message-ID of all that go together with it.
+create temp table ids as
+select distinct 0 as kind, message_id as id, provider_message_id as other
+from scratch.heard where message_id is not null
+union
+select distinct 1, provider_message_id, message_id
+from scratch.heard where provider_message_id is not null;
+create temp table messages as
+with recursive firsts as (
+    select kind, id, coalesce(min(other), id) as name
+    from ids where kind = 1 group by kind, id
+),
+edges as (
+    select distinct heard.message_id as one, firsts.name as two
+    from scratch.heard join firsts on firsts.id = heard.provider_message_id
+    where heard.message_id <> firsts.name
+),
+both_ways as (
+    select one, two from edges union all select two, one from edges
+),
+reached as (
+    select one, two from both_ways
+    union
+    select reached.one, both_ways.two
+    from reached join both_ways on reached.two = both_ways.one
+),
+named as (
+    select 0 as kind, id, id as first_id from ids where kind = 0
+    union
+    select kind, id, name from firsts
+)
+select named.kind, named.id, coalesce(min(reached.two), named.first_id) as name
+from named left join reached on reached.one = named.first_id
+group by named.kind, named.id, named.first_id;
+create temp table told as
+select heard.*, coalesce(by_message.name, by_own.name) as message_name
+from scratch.heard
+left join messages as by_message
+    on by_message.kind = 0 and by_message.id = heard.message_id
+left join messages as by_own
+    on by_own.kind = 1 and by_own.id = heard.provider_message_id;
+create temp table given as
+select message_name, min(given_email_id) as email_id
+from told
+where message_name is not null and given_email_id is not null
+group by message_name;
 create temp table accepted as
 select
-    coalesce(given_email_id, message_id, provider_message_id) as email_id,
+    coalesce(told.given_email_id, given.email_id, message_name) as email_id,
     recipient_key, recipient, domain as account_id,
-    coalesce(message_id, provider_message_id) as message_id, subject, occurred_at,
+    coalesce(message_id, message_name) as message_id, subject, occurred_at,
     event_key
-from scratch.heard
+from told left join given using (message_name)
 where says_sent and recipient is not null
-    and coalesce(given_email_id, message_id, provider_message_id) is not null;
+    and coalesce(told.given_email_id, message_name) is not null;
 insert into scratch.recipients
 select
     email_id, recipient_key, first(recipient order by occurred_at, event_key),
@@ -76,8 +122,14 @@ from (
 )
 group by email_id;
 insert into scratch.links
-select message_id, email_id from scratch.recipients where message_id is not null;
+select distinct messages.id, coalesce(given.email_id, messages.name)
+from messages left join given on given.message_name = messages.name
+where coalesce(given.email_id, messages.name) in (select email_id from accepted);
 drop table accepted;
+drop table given;
+drop table told;
+drop table messages;
+drop table ids;
 """
 
 

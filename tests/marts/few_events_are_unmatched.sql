@@ -1,8 +1,10 @@
 {#
     One event of a provider's in twenty without a known recipient says that the
     application writes its rows late or not at all, that its ids are looked for
-    in the wrong place, or that someone else sends from the domain. Fewer are
-    normal: mail often leaves before its row is written.
+    in the wrong place, or that someone else sends from the domain. Without an
+    application the events that say that mail was sent don't reach the door, or
+    began later than it. Fewer are normal: mail often leaves before its row is
+    written.
 #}
 {{ config(severity='warn') }}
 

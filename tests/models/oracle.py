@@ -133,6 +133,8 @@ class _Book:
         zones: The zone of each account; its name may be nonsense.
         of_domain: The only account that sends from a domain.
         learned: The email that an id stands for by the other id of its message.
+        told: The email of each event by its key, where the events tell of it
+            themselves; None with an application.
     """
 
     emails: dict[str, Row]
@@ -141,6 +143,7 @@ class _Book:
     zones: dict[str, str | None]
     of_domain: dict[str, str]
     learned: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str | None] | None = None
 
     def learn(self, events: Iterable[Row]) -> None:
         """Learns which two ids are one message's, from all events at once."""
@@ -198,10 +201,13 @@ def _application(known: Known) -> _Book:
 
 def _derived(events: Iterable[Row], known: Known) -> _Book:
     """What accepted events say where there is no application."""
+    events = sorted(events, key=lambda row: (row["occurred_at"], row["event_key"]))
+    messages = _messages(events)
+    told = _told(events, messages)
     recipients: dict[tuple[str, str], Row] = {}
-    for event in sorted(events, key=lambda row: (row["occurred_at"], row["event_key"])):
-        message_id = event["message_id"] or event["provider_message_id"]
-        email_id = event["given_email_id"] or message_id
+    for event in events:
+        message_id = event["message_id"] or messages[event["event_key"]]
+        email_id = told[event["event_key"]]
         if not (event["says_sent"] and email_id and event["recipient"]):
             continue
         recipients.setdefault(
@@ -239,12 +245,49 @@ def _derived(events: Iterable[Row], known: Known) -> _Book:
     return _Book(
         emails=emails,
         recipients=recipients,
-        links=_links(
-            (row["message_id"], row["email_id"]) for row in recipients.values()
-        ),
+        links={},
         zones=zones,
         of_domain={domain: domain for domain in zones},
+        told=told,
     )
+
+
+def _messages(events: Sequence[Row]) -> dict[str, str | None]:
+    """The message of each event: the first of all Message-IDs that go with its ids.
+
+    Ids go together that one event has both of, and what goes together with either;
+    a message that no event gives a Message-ID has its provider's id.
+    """
+    of_id: dict[tuple[str, str], set[tuple[str, str]]] = {}
+
+    def ids(event: Row) -> list[tuple[str, str]]:
+        kinds = ("message_id", "provider_message_id")
+        return [(kind, event[kind]) for kind in kinds if event[kind]]
+
+    for event in events:
+        together = set().union(*(of_id.get(one, {one}) for one in ids(event)))
+        of_id |= dict.fromkeys(together, together)
+    # Of all ids the Message-IDs sort first, by their kind.
+    return {
+        event["event_key"]: min(of_id[ids(event)[0]])[1] if ids(event) else None
+        for event in events
+    }
+
+
+def _told(
+    events: Sequence[Row], messages: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """The email of each event: its own id, its message's first one, or the message."""
+    given: dict[str, str] = {}
+    for event in events:
+        message, email_id = messages[event["event_key"]], event["given_email_id"]
+        if message and email_id:
+            given[message] = min(email_id, given.get(message, email_id))
+    return {
+        key: event["given_email_id"] or given.get(messages[key] or "") or messages[key]
+        for event in events
+        for key in [event["event_key"]]
+    }
 
 
 def _zones(settings: Mapping[str, str]) -> dict[str, str | None]:
@@ -284,7 +327,12 @@ def _match(event: Row, book: _Book) -> Row:
     given = event["given_email_id"]
     message, provider = event["message_id"], event["provider_message_id"]
     email_id = method = None
-    if given:
+    if book.told is not None:
+        email_id = book.told[event["event_key"]]
+        email_id = email_id if email_id in book.emails else None
+        own = "message_id" if message else "provider_message_id"
+        method = email_id and ("email_id" if given else own)
+    elif given:
         if given in book.emails:
             email_id, method = given, "email_id"
     elif message in book.links:

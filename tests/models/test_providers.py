@@ -1,11 +1,23 @@
 """What is said of each provider's events, and how the ids of a message are learned."""
 
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count, permutations
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mail import NOON, ONE, Row
-from proof import assert_as_if_built_whole, build
+from proof import PROOF, assert_as_if_built_whole, build
 from warehouse import Warehouse
+
+
+@pytest.fixture
+def warehouses(built: Path, tmp_path: Path) -> Callable[[], Warehouse]:
+    """Gives a warehouse of nothing, as often as it is asked."""
+    homes = (tmp_path / str(number) for number in count())
+    return lambda: Warehouse(next(homes), like=built)
+
 
 PROVIDERS = ("mailgun", "sendgrid", "postmark")
 
@@ -241,3 +253,70 @@ def test_without_an_application_sendgrid_and_postmark_tell_what_was_sent(
     (lost,) = warehouse.mart("fct_unmatched_events")
     assert (lost["event_key"], lost["reason"]) == ("change", "no_id")
     assert_as_if_built_whole(warehouse)
+
+
+def test_without_an_application_a_message_is_one_email_whichever_ids_its_events_have(
+    warehouses: Callable[[], Warehouse],
+) -> None:
+    ids = {"smtp-id": "<M>", "sg_message_id": "P.filter-2"}
+    sent = [
+        sendgrid("processed", "both", **ids),
+        sendgrid("bounce", "own", sg_message_id="P", type="bounce"),
+        sendgrid("deferred", "given", sg_message_id="P", **{"email-id": "e1"}),
+    ]
+    orders = list(permutations(sent))
+    for events in orders if PROOF else orders[::5]:
+        warehouse = warehouses()
+        warehouse.load(settings={"sendgrid.domains": f'["{ONE}"]'})
+        build(warehouse, views=True)
+        for event in events:
+            warehouse.load([event])
+            build(warehouse)
+        (row,) = warehouse.mart("fct_recipient_status")
+        assert (row["email_id"], row["message_id"], row["delivery_status"]) == (
+            "e1",
+            "M",
+            "bounced",
+        )
+        (email,) = warehouse.mart("fct_email_performance")
+        assert (email["sent"], email["failed_permanently"]) == (1, 1)
+    assert_as_if_built_whole(warehouse)
+
+
+def test_postmarks_reactivation_lifts_what_is_of_its_stream_and_no_dead_address(
+    warehouse: Warehouse,
+) -> None:
+    bo = {"MessageID": "U", "MessageStream": "outbound"}
+    said = [
+        ("Bounce", bo | {"Email": "bo@x.example", "Type": "HardBounce"}),
+        *(
+            (
+                "SubscriptionChange",
+                bo | {"Recipient": "bo@x.example", "SuppressSending": suppresses},
+            )
+            for suppresses in (True, False)
+        ),
+    ]
+    warehouse.load(
+        [
+            {
+                "provider": "postmark",
+                "event_key": str(number),
+                "event_name": name,
+                "domain": ONE,
+                "occurred_at": NOON + timedelta(minutes=number),
+                "payload": payload,
+            }
+            for number, (name, payload) in enumerate(said)
+        ],
+        settings={"postmark.domains": f'["{ONE}"]'},
+    )
+    build(warehouse, views=True)
+    lifted = {
+        (row["reason"], row["scope"]): row["lifted_at"] is not None
+        for row in warehouse.mart("fct_suppressions")
+    }
+    assert lifted == {
+        ("bounced", "all"): False,
+        ("unsubscribed", "group:outbound"): True,
+    }

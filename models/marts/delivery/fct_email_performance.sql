@@ -11,11 +11,10 @@ with
 
 emails as (
 
-    select * from {{ ref('int_emails') }}
-
-    where {{ is_touched(
+    select *
+    from {{ emails(is_touched(
         'fct_email_performance', ref('int_emails__touched'), ['email_id']
-    ) }}
+    )) }}
 
 ),
 

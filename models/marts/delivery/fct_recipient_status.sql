@@ -22,7 +22,10 @@ recipients as (
 
 emails as (
 
-    select * from {{ ref('int_emails') }}
+    select *
+    from {{ emails(is_touched(
+        'fct_recipient_status', ref('int_recipients__touched'), ['email_id']
+    )) }}
 
 ),
 

@@ -1,9 +1,0 @@
-with
-
-email_recipients as (
-
-    select * from {{ email_recipients() }}
-
-)
-
-select * from email_recipients
