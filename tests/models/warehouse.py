@@ -237,7 +237,7 @@ class Warehouse:
         os.environ["TALLYBOOK_HOME"] = str(self.home)
         runner = dbtRunner(manifest=_manifest[0] if _manifest else None)
         project = ["--project-dir", str(ROOT), "--profiles-dir", str(self.profiles)]
-        quiet = ["--quiet", "--log-path", str(self.home / "logs")]
+        quiet = ["--quiet", "--no-write-json", "--log-path", str(self.home / "logs")]
         if not _manifest:
             parsed = runner.invoke(["parse", *project, *quiet])
             assert isinstance(parsed.result, Manifest), parsed.exception
