@@ -6,6 +6,6 @@
     DuckDB skips no part of a table by a pair of which one half is computed.
 #}
 {% macro is_touched_recipient(model_name, touched) -%}
-    {{ is_touched(model_name, touched, ['email_id']) }}
+    {{ is_touched(model_name, touched, ['email_id'], [few('email_id')]) }}
     and {{ is_touched(model_name, touched, ['email_id', 'recipient_key']) }}
 {%- endmacro %}

@@ -452,7 +452,10 @@ by_domain as (
     left join domain_accounts
         on built.domain = domain_accounts.sending_domain
 
-    where exists (select 1 from arrived_accounts)
+    where {{ has_arrived(
+            'fct_message_events',
+            ['stg_app__accounts', 'stg_tallybook__source_settings']
+        ) }}
         and built.account_id is distinct from domain_accounts.account_id
         and (
             built.email_id is null
