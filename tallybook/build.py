@@ -87,6 +87,8 @@ class Dbt:
         if not is_whole:
             left_out = settled(self._parsed) if self._parsed else []
             asked += ["--indirect-selection=empty", "--exclude", *left_out]
+            # A tenth of such a build, and they would say the same of fewer nodes.
+            asked += ["--no-write-json"]
         done = cast("RunExecutionResult", self._invoke(*asked, on_progress=on_progress))
         nodes = [_node(result) for result in done.results]
         if is_whole and not any(n.status in {*_ERRORS, "skipped"} for n in nodes):

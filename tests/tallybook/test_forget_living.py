@@ -20,7 +20,7 @@ from tallybook.traces import Search, files_naming
 
 PROOF = "TALLYBOOK_PROOF" in os.environ
 
-LIVES, KILLS = (5, 8) if PROOF else (1, 3)
+LIVES, KILLS = (5, 8) if PROOF else (1, 2)
 """State folders, and kills in each."""
 
 PHASES: dict[Step, float] = {"forget": 1.5, "publish": 0.5, "build": 4.0}

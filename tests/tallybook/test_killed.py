@@ -24,7 +24,7 @@ from tallybook.heart import Step, last_beat
 
 PROOF = "TALLYBOOK_PROOF" in os.environ
 
-LIVES, KILLS = (10, 10) if PROOF else (1, 4)
+LIVES, KILLS = (10, 10) if PROOF else (1, 3)
 """State folders, and kills in each."""
 
 PHASES: dict[Step, float] = {"extract": 1.5, "build": 5.0, "publish": 0.4}
