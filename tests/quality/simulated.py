@@ -1,5 +1,6 @@
 """State folders filled by the extractors from a stand-in provider, and built."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,13 +9,17 @@ from pathlib import Path
 
 import duckdb
 
+from collector.client_form import keep
 from extract.pipeline import extract
+from inbox import Record, Writer, new_request_id
 from simulator import Spec, serve
 from tallybook.build import Dbt
 
 
 def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
     """Extracts a world in two ticks and builds it after each.
+
+    The simulator has no apps, so some client events lie in the inbox beside it.
 
     Args:
         home: The state folder.
@@ -35,6 +40,7 @@ def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
         }
         if application:
             settings["SOURCES__APP__LOCATION"] = str(folder)
+        _let_apps_report(home, spec)
         dbt = Dbt(home)
         for days in (spec.days / 2, spec.days + 1):
             now = spec.begin + timedelta(days=days)
@@ -44,6 +50,29 @@ def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
                 build = dbt.build()
             assert build.is_green, (*build.errors, *build.failures)
     return home / "warehouse.duckdb"
+
+
+def _let_apps_report(home: Path, spec: Spec) -> None:
+    """Puts client events into the inbox: of accounts, of strangers and of nobody."""
+    writer = Writer(home / "inbox")
+    items = [
+        {
+            "event": name,
+            "id": f"{name}-{hour}",
+            "at": (spec.begin + timedelta(hours=hour)).timestamp(),
+            "properties": {"account_id": account, "secret": 1} if account else {},
+        }
+        for hour in range(0, 48, 5)
+        for name, account in (
+            ("page_viewed", ("acc_1", "acc_2", "stranger", None)[hour % 4]),
+            ("signed_up", "acc_1"),
+        )
+    ]
+    allowed = {name: frozenset({"account_id"}) for name in ("page_viewed", "signed_up")}
+    body = keep("beacon", "", json.dumps(items).encode(), allowed).stored
+    at = int((spec.begin + timedelta(days=spec.days / 2)).timestamp()) * 1_000_000
+    writer.append([Record(new_request_id(at), "beacon", "", at, body)])
+    writer.close()
 
 
 @contextmanager
