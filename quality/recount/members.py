@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from quality.recount.application import Accounts
-from quality.recount.raw_rows import events_of_recipient_keys, mail_of_member
+from quality.recount.raw_rows import events_of_recipient_keys, mail_of_member, of_member
 from quality.recount.recipients import BUCKET
 from quality.recount.zones import local_date
 from quality.results import Key, Result, differences, keyed
@@ -120,16 +120,15 @@ def recount(warehouse: Warehouse, who: Accounts, result: Result) -> None:
         result.compared += len(actual.keys() - expected.keys())
         for cell in differences(expected, actual, _GRAIN):
             name = cell.where["member_id"]
-            provider = next(
-                (row["provider"] for row in mail[name] if row["provider"]), None
-            )
-            keys = sorted({row["recipient_key"] for row in mail[name]})
-            rows = (
-                events_of_recipient_keys(provider, keys)
-                if provider
-                else mail_of_member(name, keys)
-            )
-            result.add(replace(cell, rows=rows))
+            result.add(replace(cell, rows=_rows(name, mail[name])))
+
+
+def _rows(name: str, mail: list[dict[str, Any]]) -> str:
+    """The raw rows behind a member: events, else mail, else what is listed."""
+    keys = sorted({row["recipient_key"] for row in mail})
+    for provider in (row["provider"] for row in mail if row["provider"]):
+        return events_of_recipient_keys(provider, keys)
+    return mail_of_member(name, keys) if keys else of_member(name)
 
 
 def _by_member(rows: Iterable[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -68,10 +68,15 @@ def events_of_recipient_keys(provider: str, recipient_keys: Sequence[str]) -> st
 
 def mail_of_member(member_id: str, recipient_keys: Sequence[str]) -> str:
     """What was sent to a member, by id or to their addresses."""
-    keys = ", ".join(map(text, ("", *recipient_keys)))
+    keys = ", ".join(map(text, recipient_keys))
     return recipients_of_emails(
         f"member_id = {text(member_id)} or lower(trim(member_email)) in ({keys})"
     )
+
+
+def of_member(member_id: str) -> str:
+    """Whom the application lists, who was never sent anything."""
+    return f"select * from raw.app_members where member_id = {text(member_id)}"
 
 
 def of_client_events(

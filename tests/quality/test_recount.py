@@ -57,6 +57,62 @@ PLANTED = {
         " where first_opened_at is not null and first_human_opened_at is null)",
         {"recipient_status": "first_human_opened_at"},
     ),
+    "a last engagement that was a machine's": (
+        "update marts.fct_recipient_status set last_engaged_at = last_opened_at"
+        f" {ONE} marts.fct_recipient_status"
+        " where last_opened_at is not null and last_engaged_at is null)",
+        {"recipient_status": "last_engaged_at"},
+    ),
+    "a scope given to what has none": (
+        "update marts.fct_message_events set scope = 'group:1'"
+        f" {ONE} marts.fct_message_events where scope is null)",
+        {"message_events": "scope"},
+    ),
+    "a suppression that was never lifted made one": (
+        "update marts.fct_suppressions set lifted_at = since"
+        f" {ONE} marts.fct_suppressions where lifted_at is null)",
+        {"suppressions": "lifted_at"},
+    ),
+    "a suppression forgotten": (
+        f"delete from marts.fct_suppressions {ONE} marts.fct_suppressions)",
+        {"suppressions": "row"},
+    ),
+    "a member's count off by one": (
+        "update marts.dim_members set email_count = email_count + 1"
+        f" {ONE} marts.dim_members)",
+        {"members": "email_count"},
+    ),
+    "a member seen a microsecond later": (
+        "update marts.dim_members"
+        " set last_seen_at = last_seen_at + interval 1 microsecond"
+        f" {ONE} marts.dim_members where last_seen_at is not null)",
+        {"members": "last_seen_at"},
+    ),
+    "a member whose complaint is overlooked": (
+        "update marts.dim_members set is_subscribed = true"
+        f" {ONE} marts.dim_members where not is_subscribed)",
+        {"members": "is_subscribed"},
+    ),
+    "a bounce of another class": (
+        "update marts.fct_email_outcomes set reason = 'Mailbox Full'"
+        f" {ONE} marts.fct_email_outcomes where delivery_status = 'bounced')",
+        {"email_outcomes": "row"},
+    ),
+    "a notification's recipients counted once for each email": (
+        "update marts.fct_notification_performance set sent = sent + 1"
+        f" {ONE} marts.fct_notification_performance)",
+        {"notification_performance": "sent"},
+    ),
+    "a client event counted twice": (
+        "update marts.fct_client_events_daily set events = events + 1"
+        f" {ONE} marts.fct_client_events_daily)",
+        {"client_events_daily": "events"},
+    ),
+    "a client event's dropped property forgotten": (
+        "update marts.fct_client_events_daily set properties_dropped = 0"
+        f" {ONE} marts.fct_client_events_daily where properties_dropped > 0)",
+        {"client_events_daily": "properties_dropped"},
+    ),
     "a recipient doubled": (
         "insert into marts.fct_recipient_status"
         " from (from marts.fct_recipient_status limit 1)",
@@ -179,17 +235,26 @@ def test_a_clean_world_agrees_in_every_cell(name: str, tmp_path: Path) -> None:
     assert [cell for result in found.values() for cell in result.cells] == []
     compared = {name for name, result in found.items() if result.compared}
     silent = {"reporting_events", "rollups", "handoff_conversations"}
-    assert compared == found.keys() - (
-        set() if application else {*silent, "conversation_outcomes"}
-    )
+    silent |= {"conversation_outcomes", "notification_performance"}
+    assert compared == found.keys() - (set() if application else silent)
 
 
 def test_each_row_of_each_mart_is_compared(clean: Path) -> None:
     found = checks(clean)
 
-    columns = {"message_events": 21, "recipient_status": 32, "delivery_daily": 3}
+    columns = {
+        "message_events": 22,
+        "recipient_status": 33,
+        "email_outcomes": 20,
+        "notification_performance": 33,
+        "suppressions": 4,
+        "members": 17,
+        "client_events_daily": 4,
+        "delivery_daily": 3,
+    }
     for check, compared in columns.items():
-        ((rows,),) = answers(clean, f"select count(*) from marts.fct_{check}")
+        mart = "dim_members" if check == "members" else f"fct_{check}"
+        ((rows,),) = answers(clean, f"select count(*) from marts.{mart}")
         assert rows > 0
         assert found[check].compared == rows * compared
 
@@ -239,6 +304,10 @@ def test_a_cell_says_what_was_expected_and_by_how_much_it_differs(copy: Path) ->
     [
         ("update marts.fct_delivery_daily set events = events + 1", "delivery_daily"),
         ("update marts.fct_reporting_rollups set count = count + 1", "rollups"),
+        (
+            "update marts.fct_client_events_daily set events = events + 1",
+            "client_events_daily",
+        ),
     ],
 )
 def test_the_raw_rows_behind_a_cell_are_one_query_away(
@@ -273,6 +342,27 @@ def test_the_raw_rows_of_a_recipient_are_its_events(copy: Path) -> None:
             f" where email_id = '{email}' and recipient_key = '{address}'"
             " and unmatched_reason is null order by 1",
         )
+
+
+@pytest.mark.parametrize(
+    ("mart", "column", "check"),
+    [
+        ("fct_email_outcomes", "sent", "email_outcomes"),
+        ("fct_notification_performance", "sent", "notification_performance"),
+        ("fct_suppressions", "event_key", "suppressions"),
+        ("dim_members", "email_count", "members"),
+    ],
+)
+def test_every_cell_of_people_has_raw_rows_behind_it(
+    mart: str, column: str, check: str, copy: Path
+) -> None:
+    change(copy, f"update marts.{mart} set {column} = {column} || '1'")
+
+    cells = checks(copy)[check].cells
+
+    assert cells
+    for cell in cells[:20]:
+        assert answers(copy, f"select count(*) > 0 from ({cell.rows})") == [(True,)]
 
 
 def test_events_that_no_build_has_taken_are_not_missed(copy: Path) -> None:
