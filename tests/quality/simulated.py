@@ -19,7 +19,8 @@ from tallybook.build import Dbt
 def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
     """Extracts a world in two ticks and builds it after each.
 
-    The simulator has no apps, so some client events lie in the inbox beside it.
+    The simulator has no apps and only one provider, so some of their events lie in
+    the inbox beside it.
 
     Args:
         home: The state folder.
@@ -40,7 +41,7 @@ def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
         }
         if application:
             settings["SOURCES__APP__LOCATION"] = str(folder)
-        _let_apps_report(home, spec)
+        _let_others_send(home, spec, host.domains[0])
         dbt = Dbt(home)
         for days in (spec.days / 2, spec.days + 1):
             now = spec.begin + timedelta(days=days)
@@ -52,8 +53,12 @@ def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
     return home / "warehouse.duckdb"
 
 
-def _let_apps_report(home: Path, spec: Spec) -> None:
-    """Puts client events into the inbox: of accounts, of strangers and of nobody."""
+def _let_others_send(home: Path, spec: Spec, domain: str) -> None:
+    """Puts requests into the inbox that nobody else sends.
+
+    Client events of accounts, of strangers and of nobody, and SendGrid's of somebody
+    who leaves two lists and comes back to one.
+    """
     writer = Writer(home / "inbox")
     items = [
         {
@@ -71,7 +76,30 @@ def _let_apps_report(home: Path, spec: Spec) -> None:
     allowed = {name: frozenset({"account_id"}) for name in ("page_viewed", "signed_up")}
     body = keep("beacon", "", json.dumps(items).encode(), allowed).stored
     at = int((spec.begin + timedelta(days=spec.days / 2)).timestamp()) * 1_000_000
-    writer.append([Record(new_request_id(at), "beacon", "", at, body)])
+    left = [
+        {
+            "event": event,
+            "sg_event_id": f"left-{number}",
+            "timestamp": int((spec.begin + timedelta(hours=number)).timestamp()),
+            "email": "zoe@example.com",
+            "asm_group_id": group,
+        }
+        for number, (event, group) in enumerate(
+            (
+                ("group_unsubscribe", 1),
+                ("group_unsubscribe", 2),
+                ("group_resubscribe", 1),
+            )
+        )
+    ]
+    writer.append(
+        [
+            Record(new_request_id(at), "beacon", "", at, body),
+            Record(
+                new_request_id(at), "sendgrid", domain, at, json.dumps(left).encode()
+            ),
+        ]
+    )
     writer.close()
 
 

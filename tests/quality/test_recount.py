@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mutations import ONE, WAREHOUSE
 from simulated import answers, change, fill
 
 from quality.recount.all import TITLES, recount
@@ -33,189 +34,6 @@ WORLDS = {
         }
         if PROOF
         else {}
-    ),
-}
-
-ONE = "where rowid = (select min(rowid) from"
-"""Of the rows that fit, the first."""
-
-PLANTED = {
-    "a recipient's status set back": (
-        "update marts.fct_recipient_status set delivery_status = 'deferred'"
-        f" {ONE} marts.fct_recipient_status where delivery_status = 'delivered')",
-        {"recipient_status": "delivery_status"},
-    ),
-    "a first open a microsecond later": (
-        "update marts.fct_recipient_status"
-        " set first_opened_at = first_opened_at + interval 1 microsecond"
-        f" {ONE} marts.fct_recipient_status where first_opened_at is not null)",
-        {"recipient_status": "first_opened_at"},
-    ),
-    "a machine's open taken for a human's": (
-        "update marts.fct_recipient_status set first_human_opened_at = first_opened_at"
-        f" {ONE} marts.fct_recipient_status"
-        " where first_opened_at is not null and first_human_opened_at is null)",
-        {"recipient_status": "first_human_opened_at"},
-    ),
-    "a last engagement that was a machine's": (
-        "update marts.fct_recipient_status set last_engaged_at = last_opened_at"
-        f" {ONE} marts.fct_recipient_status"
-        " where last_opened_at is not null and last_engaged_at is null)",
-        {"recipient_status": "last_engaged_at"},
-    ),
-    "a scope given to what has none": (
-        "update marts.fct_message_events set scope = 'group:1'"
-        f" {ONE} marts.fct_message_events where scope is null)",
-        {"message_events": "scope"},
-    ),
-    "a suppression that was never lifted made one": (
-        "update marts.fct_suppressions set lifted_at = since"
-        f" {ONE} marts.fct_suppressions where lifted_at is null)",
-        {"suppressions": "lifted_at"},
-    ),
-    "a suppression forgotten": (
-        f"delete from marts.fct_suppressions {ONE} marts.fct_suppressions)",
-        {"suppressions": "row"},
-    ),
-    "a member's count off by one": (
-        "update marts.dim_members set email_count = email_count + 1"
-        f" {ONE} marts.dim_members)",
-        {"members": "email_count"},
-    ),
-    "a member seen a microsecond later": (
-        "update marts.dim_members"
-        " set last_seen_at = last_seen_at + interval 1 microsecond"
-        f" {ONE} marts.dim_members where last_seen_at is not null)",
-        {"members": "last_seen_at"},
-    ),
-    "a member whose complaint is overlooked": (
-        "update marts.dim_members set is_subscribed = true"
-        f" {ONE} marts.dim_members where not is_subscribed)",
-        {"members": "is_subscribed"},
-    ),
-    "a bounce of another class": (
-        "update marts.fct_email_outcomes set reason = 'Mailbox Full'"
-        f" {ONE} marts.fct_email_outcomes where delivery_status = 'bounced')",
-        {"email_outcomes": "row"},
-    ),
-    "a notification's recipients counted once for each email": (
-        "update marts.fct_notification_performance set sent = sent + 1"
-        f" {ONE} marts.fct_notification_performance)",
-        {"notification_performance": "sent"},
-    ),
-    "a client event counted twice": (
-        "update marts.fct_client_events_daily set events = events + 1"
-        f" {ONE} marts.fct_client_events_daily)",
-        {"client_events_daily": "events"},
-    ),
-    "a client event's dropped property forgotten": (
-        "update marts.fct_client_events_daily set properties_dropped = 0"
-        f" {ONE} marts.fct_client_events_daily where properties_dropped > 0)",
-        {"client_events_daily": "properties_dropped"},
-    ),
-    "a recipient doubled": (
-        "insert into marts.fct_recipient_status"
-        " from (from marts.fct_recipient_status limit 1)",
-        {"recipient_status": "row"},
-    ),
-    "a recipient gone": (
-        f"delete from marts.fct_recipient_status {ONE} marts.fct_recipient_status)",
-        {"recipient_status": "row"},
-    ),
-    "an address swapped": (
-        "update marts.fct_message_events set recipient_key = 'eve@example.com'"
-        f" {ONE} marts.fct_message_events where unmatched_reason is null)",
-        {"message_events": "recipient_key"},
-    ),
-    "an event of another type": (
-        "update marts.fct_message_events set event_type = 'clicked'"
-        f" {ONE} marts.fct_message_events where event_type = 'opened')",
-        {"message_events": "event_type"},
-    ),
-    "an event lost": (
-        f"delete from marts.fct_message_events {ONE} marts.fct_message_events)",
-        {"message_events": "row"},
-    ),
-    "an event that a provider of nobody's sent": (
-        "insert into marts.fct_message_events by name select * replace"
-        " ('nobody' as provider, 'k' as event_key) from marts.fct_message_events"
-        " limit 1",
-        {"message_events": "row"},
-    ),
-    "an email's count off by one": (
-        "update marts.fct_email_performance set delivered = delivered + 1"
-        f" {ONE} marts.fct_email_performance)",
-        {"email_performance": "delivered"},
-    ),
-    "a rate off by little": (
-        "update marts.fct_email_performance set open_rate = open_rate + 1e-6"
-        f" {ONE} marts.fct_email_performance where open_rate is not null)",
-        {"email_performance": "open_rate"},
-    ),
-    "a day's distinct recipients made plain": (
-        "update marts.fct_delivery_daily set recipients = events"
-        f" {ONE} marts.fct_delivery_daily where recipients <> events)",
-        {"delivery_daily": "recipients"},
-    ),
-    "an emptied day left behind": (
-        "insert into marts.fct_delivery_daily by name select * replace"
-        " (date '2026-02-01' as date) from marts.fct_delivery_daily limit 1",
-        {"delivery_daily": "row"},
-    ),
-    "a day's row moved to another account": (
-        "update marts.fct_delivery_daily set account_id = 'acc_x'"
-        f" {ONE} marts.fct_delivery_daily)",
-        {"delivery_daily": "row"},
-    ),
-    "a sum off by a cent": (
-        "update marts.fct_reporting_rollups set sum_value = sum_value + 0.01"
-        f" {ONE} marts.fct_reporting_rollups where sum_value > 0)",
-        {"rollups": "sum_value"},
-    ),
-    "a rollup's zone of long ago": (
-        "update marts.fct_reporting_rollups set reporting_timezone = 'Asia/Tokyo'"
-        f" {ONE} marts.fct_reporting_rollups)",
-        {"rollups": "reporting_timezone"},
-    ),
-    "a conversation event a day later": (
-        "update marts.fct_reporting_events set date = date + 1"
-        f" {ONE} marts.fct_reporting_events)",
-        {"reporting_events": "date"},
-    ),
-    "a handoff lost": (
-        "delete from marts.fct_handoff_conversations"
-        f" {ONE} marts.fct_handoff_conversations)",
-        {"handoff_conversations": "row"},
-    ),
-    "a handoff that the bot is praised for": (
-        "update marts.fct_conversation_outcomes set outcome = 'bot_resolved'"
-        f" {ONE} marts.fct_conversation_outcomes where outcome = 'handed_off')",
-        {"conversation_outcomes": "outcome"},
-    ),
-    "an hour of a local day lost": (
-        "update raw.time_zone_days set ends_at = ends_at - interval 1 hour"
-        " where rowid = (select min(rowid) from raw.time_zone_days where timezone ="
-        " (select min(reporting_timezone) from marts.fct_delivery_daily))",
-        {"time_zone_days": "ends_at"},
-    ),
-    "a raw event lost": (
-        f"delete from raw.mailgun_events {ONE} raw.mailgun_events)",
-        {"requests": "loaded", "message_events": "row"},
-    ),
-    "a raw event doubled": (
-        "insert into raw.mailgun_events from (from raw.mailgun_events limit 1)",
-        {"requests": "loaded", "message_events": "row"},
-    ),
-    "a dead letter that its request doesn't know": (
-        "insert into raw.dead_letters by name select 'k' as dead_letter_key,"
-        " 'mailgun' as source, now() as received_at, 'invalid_json' as reason,"
-        " min(request_id) as request_id, 0 as position, '' as body,"
-        " min(_dlt_load_id) as _dlt_load_id from raw.requests",
-        {"requests": "dead"},
-    ),
-    "a repeat that was never counted": (
-        f"update raw.requests set repeated = repeated + 1 {ONE} raw.requests)",
-        {"requests": "received"},
     ),
 }
 
@@ -259,9 +77,9 @@ def test_each_row_of_each_mart_is_compared(clean: Path) -> None:
         assert found[check].compared == rows * compared
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", WAREHOUSE)
 def test_what_is_planted_is_found_where_it_is(name: str, copy: Path) -> None:
-    statement, expected = PLANTED[name]
+    statement, expected = WAREHOUSE[name]
     change(copy, statement)
 
     found = checks(copy)
