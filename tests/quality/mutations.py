@@ -1,8 +1,9 @@
 """Corruptions, as data: what goes wrong, and how it is planted.
 
-`WAREHOUSE` changes a built file; `MODELS` changes SQL in a copy of the project, and what
-follows is built whole. `test_recount.py` plants the first one by one and looks whether
-the third route finds each where it is; `mutate.py` plants all and asks every check.
+`WAREHOUSE` changes a built file; `MODELS` changes SQL in a copy of the project, and
+what follows is built whole. `test_recount.py` plants the first one by one and looks
+whether the third route finds each where it is; `mutate.py` plants all and asks every
+check.
 """
 
 ONE = "where rowid = (select min(rowid) from"
@@ -223,7 +224,8 @@ WAREHOUSE: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "a late event ignored": (
         "insert into raw.mailgun_events by name select * replace ('late' as event_key,"
-        " occurred_at - interval 1 year as occurred_at) from raw.mailgun_events limit 1",
+        " occurred_at - interval 1 year as occurred_at)"
+        " from raw.mailgun_events limit 1",
         {"message_events": "row"},
     ),
     "a load of which half was taken": (
@@ -239,58 +241,61 @@ WAREHOUSE: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-D, R = "models/marts/delivery", "models/marts/reporting"
-I, S = "models/intermediate", "models/staging"
+DELIVERY, REPORTING = "models/marts/delivery", "models/marts/reporting"
+BETWEEN, STAGING = "models/intermediate", "models/staging"
 
 MODELS: dict[str, tuple[str, tuple[str, str]]] = {
     "distinct recipients made plain": (
-        f"{D}/fct_delivery_daily.sql",
+        f"{DELIVERY}/fct_delivery_daily.sql",
         ("count(distinct recipient_key) as", "count(recipient_key) as"),
     ),
     "a day's count off by one": (
-        f"{D}/fct_delivery_daily.sql",
+        f"{DELIVERY}/fct_delivery_daily.sql",
         ("count(*) as events", "count(*) + 1 as events"),
     ),
     "the last hour of each local day lost": (
-        f"{D}/fct_delivery_daily.sql",
+        f"{DELIVERY}/fct_delivery_daily.sql",
         ("local_days.ends_at", "local_days.ends_at - interval 1 hour"),
     ),
     "a delivered status regressed": (
-        f"{D}/fct_recipient_status.sql",
+        f"{DELIVERY}/fct_recipient_status.sql",
         ("= 3 then 'delivered'", "= 3 then 'deferred'"),
     ),
     "clicks taken for opens": (
-        f"{D}/fct_recipient_status.sql",
+        f"{DELIVERY}/fct_recipient_status.sql",
         ("is not null then 'clicked'", "is not null then 'opened'"),
     ),
     "a suppression that is never lifted": (
-        f"{D}/fct_suppressions.sql",
+        f"{DELIVERY}/fct_suppressions.sql",
         (
             "lifting.occurred_at > suppressing",
             "false and lifting.occurred_at > suppressing",
         ),
     ),
     "members' emails off by one": (
-        f"{D}/dim_members.sql",
+        f"{DELIVERY}/dim_members.sql",
         (
             "coalesce(counted.email_count, 0) as",
             "coalesce(counted.email_count, 0) + 1 as",
         ),
     ),
     "members seen a day later": (
-        f"{D}/dim_members.sql",
+        f"{DELIVERY}/dim_members.sql",
         ("seen.last_seen_at,", "seen.last_seen_at + interval 1 day as last_seen_at,"),
     ),
-    "two failures make an address soft-bouncing": (
-        f"{D}/dim_members.sql",
-        ("temporary_failures >= 3", "temporary_failures >= 1"),
+    "every address that failed is soft-bouncing": (
+        f"{DELIVERY}/dim_members.sql",
+        (
+            "failing.temporary_failures >= 3",
+            "coalesce(failing.temporary_failures, 0) >= 0",
+        ),
     ),
     "a notification's recipients counted for each email": (
-        f"{D}/fct_notification_performance.sql",
+        f"{DELIVERY}/fct_notification_performance.sql",
         ("counts_of_recipients('distinct recipient_key')", "counts_of_recipients()"),
     ),
     "bounces without their class": (
-        f"{D}/fct_email_outcomes.sql",
+        f"{DELIVERY}/fct_email_outcomes.sql",
         ("coalesce(bounce_class, 'Unclassified')", "'Unclassified'"),
     ),
     "events counted twice": (
@@ -298,64 +303,64 @@ MODELS: dict[str, tuple[str, tuple[str, str]]] = {
         ("count(*) as events", "2 * count(*) as events"),
     ),
     "dropped properties forgotten": (
-        f"{S}/clients/stg_clients__events.sql",
+        f"{STAGING}/clients/stg_clients__events.sql",
         ("as bigint), 0)", "as bigint), 0) * 0"),
     ),
     "handoffs counted by messages instead of conversations": (
-        f"{R}/fct_reporting_rollups.sql",
+        f"{REPORTING}/fct_reporting_rollups.sql",
         ("count(distinct conversation_id)", "2 * count(conversation_id)"),
     ),
-    "a sum off by a cent": (
-        f"{R}/fct_reporting_rollups.sql",
+    "every sum off by a cent": (
+        f"{REPORTING}/fct_reporting_rollups.sql",
         ("{{ sum_of('value') }} as", "{{ sum_of('value') }} + 0.01 as"),
     ),
     "nulls counted as values": (
-        f"{R}/fct_reporting_rollups.sql",
+        f"{REPORTING}/fct_reporting_rollups.sql",
         ("count(value) as value_count", "count(*) as value_count"),
     ),
     "conversation events a day later": (
-        f"{R}/fct_reporting_events.sql",
+        f"{REPORTING}/fct_reporting_events.sql",
         ("local_days.local_date as date", "local_days.local_date + 1 as date"),
     ),
     "handoffs that the bot is praised for": (
-        f"{R}/fct_conversation_outcomes.sql",
+        f"{REPORTING}/fct_conversation_outcomes.sql",
         ("when bot_handoffs > 0", "when bot_handoffs < 0"),
     ),
     "handoffs an hour later": (
-        f"{R}/fct_handoff_conversations.sql",
+        f"{REPORTING}/fct_handoff_conversations.sql",
         ("min(created_at)", "min(created_at) + interval 1 hour"),
     ),
     "raw events moved a day": (
-        f"{S}/mailgun/stg_mailgun__events.sql",
+        f"{STAGING}/mailgun/stg_mailgun__events.sql",
         (
             "        occurred_at,\n",
             "        occurred_at + interval 1 day as occurred_at,\n",
         ),
     ),
     "failures mapped without their severity": (
-        f"{S}/mailgun/stg_mailgun__events.sql",
+        f"{STAGING}/mailgun/stg_mailgun__events.sql",
         ("'severity=' ||", "'severe=' ||"),
     ),
     "machines taken for humans": (
-        f"{S}/mailgun/stg_mailgun__events.sql",
+        f"{STAGING}/mailgun/stg_mailgun__events.sql",
         ("keep_empty=true) }} <> ''", "keep_empty=true) }} = ''"),
     ),
     "every open is a repeated one": (
-        f"{I}/int_recipients__events.sql",
+        f"{BETWEEN}/int_recipients__events.sql",
         (
             "event_type = 'opened') as open_events",
             "event_type = 'opened') * 2 as open_events",
         ),
     ),
     "the latest open taken for the first": (
-        f"{I}/int_recipients__events.sql",
+        f"{BETWEEN}/int_recipients__events.sql",
         (
             "min(occurred_at) filter (where event_type = 'opened')",
             "max(occurred_at) filter (where event_type = 'opened')",
         ),
     ),
-    "a bounce of another class": (
-        f"{I}/int_message_events__classified.sql",
+    "unclassified bounces given a class": (
+        f"{BETWEEN}/int_message_events__classified.sql",
         ("'Unclassified'\n", "'Mailbox Full'\n"),
     ),
 }
