@@ -34,6 +34,7 @@ SPEC = Spec(
     accounts=2,
     emails=6,
     recipients_per_email=25,
+    batched=0.2,
     conversations=40,
     late=0.1,
     id_reuse=0.02,

@@ -359,9 +359,9 @@ MODELS: dict[str, tuple[str, tuple[str, str]]] = {
             "max(occurred_at) filter (where event_type = 'opened')",
         ),
     ),
-    "unclassified bounces given a class": (
+    "bounces lose their class": (
         f"{BETWEEN}/int_message_events__classified.sql",
-        ("'Unclassified'\n", "'Mailbox Full'\n"),
+        ("case when named.event_type = 'bounced'", "case when named.event_type = ''"),
     ),
 }
 """By what goes wrong: the file, and what stands in it instead of what."""
