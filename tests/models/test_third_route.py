@@ -30,7 +30,9 @@ REPORTED = st.tuples(
 
 
 @pytest.mark.proof
-@given(world=worlds(most_builds=2), reported=st.lists(REPORTED, max_size=20))
+@given(
+    world=worlds(most_builds=2), reported=st.lists(REPORTED, min_size=1, max_size=20)
+)
 @crowded(3)
 def test_it_finds_nothing_in_worlds_of_all_providers(
     unbuilt: Path,

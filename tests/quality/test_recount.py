@@ -149,7 +149,12 @@ def _counts_conversations(cell: Cell) -> bool:
 def test_the_raw_rows_of_a_recipient_are_its_events(copy: Path) -> None:
     change(copy, "update marts.fct_recipient_status set deferrals = deferrals + 1")
 
-    cells = checks(copy)["recipient_status"].cells
+    # Behind a recipient without any event is what the application sent.
+    cells = [
+        cell
+        for cell in checks(copy)["recipient_status"].cells
+        if "app_email_recipients" not in cell.rows
+    ]
     assert cells
     for cell in cells[:20]:
         email, address = cell.where["email_id"], cell.where["recipient_key"]
