@@ -1,6 +1,6 @@
 """All checks in one call.
 
-warehouse ──▶ recount ──▶ edge ──▶ operations ──▶ results
+warehouse ──▶ recount ──▶ the forgotten ──▶ edge ──▶ operations ──▶ results
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quality.edge import Edges, edges, operations
+from quality.forgotten import check_forgotten
 from quality.offline_docs import write_docs
 from quality.recount.all import recount
 from quality.results import Result, Status
@@ -97,6 +98,8 @@ def check(
         ready(warehouse)
         limits = thresholds(warehouse)
         results = recount(warehouse, on_progress)
+        on_progress("forgotten")
+        results.append(check_forgotten(warehouse, path.parent))
         validated = Edges()
         for group, suites in (
             ("edge", edges(warehouse, limits)),

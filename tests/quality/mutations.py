@@ -1,10 +1,22 @@
 """Corruptions, as data: what goes wrong, and how it is planted.
 
 `WAREHOUSE` changes a built file; `MODELS` changes SQL in a copy of the project, and
-what follows is built whole. `test_recount.py` plants the first one by one and looks
-whether the third route finds each where it is; `mutate.py` plants all and asks every
-check.
+what follows is built whole; `FOLDER` changes what lies beside the warehouse.
+`test_recount.py` plants the first one by one and looks whether the third route finds
+each where it is; `mutate.py` plants all and asks every check.
 """
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from simulated import answers
+
+from extract.forgotten import Forgotten
+from extract.pipeline import extract
+from inbox import Record, Writer, new_request_id
+from tallybook.build import Dbt
 
 ONE = "where rowid = (select min(rowid) from"
 """Of the rows that fit, the first."""
@@ -182,6 +194,27 @@ WAREHOUSE: dict[str, tuple[str, dict[str, str]]] = {
         " min(request_id) as request_id, 0 as position, '' as body,"
         " min(_dlt_load_id) as _dlt_load_id from raw.requests",
         {"requests": "dead"},
+    ),
+    "a dead letter's row lost": (
+        f"delete from raw.dead_letters {ONE} raw.dead_letters)",
+        {"requests": "dead"},
+    ),
+    "a repeated event loaded once more, and accounted for": (
+        "insert into raw.mailgun_events by name select events.* replace"
+        " (event_key || '-again' as event_key, requests.request_id as request_id,"
+        " requests.received_at as received_at, requests._dlt_load_id as _dlt_load_id)"
+        " from (from raw.mailgun_events limit 1) as events cross join"
+        " (from raw.requests where source = 'mailgun' and repeated > 0"
+        " order by request_id limit 1) as requests;"
+        "update raw.requests set loaded = loaded + 1, repeated = repeated - 1"
+        " where request_id = (select min(request_id) from raw.requests"
+        " where source = 'mailgun' and repeated > 0)",
+        {"message_events": "row"},
+    ),
+    "a repeated event counted twice": (
+        "insert into marts.fct_message_events"
+        " from (from marts.fct_message_events limit 1)",
+        {"message_events": "row"},
     ),
     "a repeat that was never counted": (
         f"update raw.requests set repeated = repeated + 1 {ONE} raw.requests)",
@@ -366,7 +399,54 @@ MODELS: dict[str, tuple[str, tuple[str, str]]] = {
 }
 """By what goes wrong: the file, and what stands in it instead of what."""
 
+
+def spoil_a_segment(home: Path) -> None:
+    """Three requests are received; one byte of the second is another on disk."""
+    now = datetime.now(UTC)
+    at = int(now.timestamp() * 1_000_000)
+    records = []
+    for number in range(3):
+        event = {
+            "event": "open",
+            "sg_event_id": f"segment-{number}",
+            "timestamp": int(now.timestamp()) - 3600,
+            "email": "zoe@example.com",
+        }
+        body = json.dumps([event]).encode()
+        records.append(Record(new_request_id(at), "sendgrid", "", at, body))
+    writer = Writer(home / "inbox")
+    writer.append(records)
+    writer.close()
+    (segment,) = (home / "inbox").glob("*.segment")
+    content = segment.read_bytes()
+    assert content.count(b"segment-1") == 1
+    segment.write_bytes(content.replace(b"segment-1", b"segment-7"))
+    extract(["inbox"])
+    build = Dbt(home).build()
+    assert build.is_green, (*build.errors, *build.failures)
+
+
+def bring_back_a_forgotten_person(home: Path) -> None:
+    """Raw names somebody whom the list of the forgotten holds."""
+    ((address,),) = answers(
+        home / "warehouse.duckdb",
+        "select min(member_email) from raw.app_email_recipients",
+    )
+    Forgotten().and_([str(address)]).write(home)
+
+
+FOLDER: dict[str, Callable[[Path], None]] = {
+    "a segment of the inbox spoilt on disk": spoil_a_segment,
+    "a forgotten person brought back": bring_back_a_forgotten_person,
+}
+"""By what goes wrong: what does it in a copy of the state folder."""
+
+WARNED = frozenset({"a segment of the inbox spoilt on disk"})
+"""What makes nothing red: raw and marts agree, and what is lost is lost."""
+
 IMPOSSIBLE = {
+    "a segment torn at its very end": "It looks like a request that was never answered,"
+    " which the sender sends again. The lane's message and `tallybook status` tell it.",
     "a row of a seed changed and everything rebuilt": "Seeds say what words mean; all"
     " routes read them. Tests against the simulator's own truth hold them.",
     "an event that the provider never told": "Nothing of it is here. Only the"

@@ -57,7 +57,7 @@ def _let_others_send(home: Path, spec: Spec, domain: str) -> None:
     """Puts requests into the inbox that nobody else sends.
 
     Client events of accounts, of strangers and of nobody, and SendGrid's of somebody
-    who leaves two lists and comes back to one.
+    who leaves two lists and comes back to one, and one of theirs that never happened.
     """
     writer = Writer(home / "inbox")
     items = [
@@ -92,6 +92,9 @@ def _let_others_send(home: Path, spec: Spec, domain: str) -> None:
             )
         )
     ]
+    left.append(
+        {"event": "open", "sg_event_id": "timeless", "email": "zoe@example.com"}
+    )
     writer.append(
         [
             Record(new_request_id(at), "beacon", "", at, body),

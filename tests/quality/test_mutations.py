@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from mutate import Bench
-from mutations import MODELS, WAREHOUSE
+from mutate import NAMES, Bench, is_caught
 
 PROOF = bool(os.environ.get("TALLYBOOK_PROOF"))
 SAMPLE = ("a suppression that is never lifted", "a late event ignored")
@@ -19,9 +18,9 @@ def bench(clean: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 def test_nothing_is_red_in_a_clean_warehouse(bench: Bench) -> None:
-    assert bench.clean == frozenset()
+    assert [one for one in bench.clean if not one.endswith("(warns)")] == []
 
 
-@pytest.mark.parametrize("name", [*MODELS, *WAREHOUSE] if PROOF else SAMPLE)
+@pytest.mark.parametrize("name", NAMES if PROOF else SAMPLE)
 def test_each_corruption_is_caught(bench: Bench, name: str) -> None:
-    assert bench.caught(name)
+    assert is_caught(name, bench.caught(name))
