@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quality.edge import Edges, edges, operations
-from quality.forgotten import check_forgotten
+from quality.forgotten import Naming, check_forgotten
 from quality.offline_docs import write_docs
 from quality.recount.all import recount
 from quality.results import Result, Status
@@ -81,7 +81,10 @@ class Checked:
 
 
 def check(
-    path: Path, docs: Path | None = None, on_progress: Callable[[str], None] = print
+    path: Path,
+    docs: Path | None = None,
+    on_progress: Callable[[str], None] = print,
+    names_one: Naming | None = None,
 ) -> Checked:
     """Checks a warehouse, all of it.
 
@@ -89,6 +92,7 @@ def check(
         path: The DuckDB file; it is only read.
         docs: The folder to write Data Docs to; None for none.
         on_progress: Told what is being checked.
+        names_one: Whether a text names somebody who was forgotten; None if nobody was.
 
     Raises:
         UnreadableError: It can't be checked as it is.
@@ -99,7 +103,7 @@ def check(
         limits = thresholds(warehouse)
         results = recount(warehouse, on_progress)
         on_progress("forgotten")
-        results.append(check_forgotten(warehouse, path.parent))
+        results.append(check_forgotten(warehouse, names_one))
         validated = Edges()
         for group, suites in (
             ("edge", edges(warehouse, limits)),

@@ -6,23 +6,25 @@ A copy of before that was restored, or a load that went past the list, brings pe
 back. Without anybody on the list nothing is read.
 """
 
-from pathlib import Path
+from collections.abc import Callable
 
-from extract.forgotten import Forgotten
 from quality.results import Cell, Result
 from quality.warehouse import Warehouse
 
 
-def check_forgotten(warehouse: Warehouse, home: Path) -> Result:
+Naming = Callable[[str], bool]
+"""Whether a text names somebody who was forgotten."""
+
+
+def check_forgotten(warehouse: Warehouse, names_one: Naming | None) -> Result:
     """Looks for them in every text of every raw table.
 
     Args:
         warehouse: It is read only.
-        home: The state folder, where the list is.
+        names_one: None if nobody was forgotten.
     """
     result = Result("forgotten", "edge", "Nobody who was forgotten is named in raw")
-    who = Forgotten.of(home)
-    if not who:
+    if names_one is None:
         return result.skip("nobody was forgotten")
     tables = warehouse.con.execute(
         "select distinct table_name from duckdb_columns()"
@@ -30,11 +32,11 @@ def check_forgotten(warehouse: Warehouse, home: Path) -> Result:
         " and not starts_with(table_name, '_dlt') order by table_name"
     ).fetchall()
     for (table,) in tables:
-        _look(warehouse, table, who, result)
+        _look(warehouse, table, names_one, result)
     return result
 
 
-def _look(warehouse: Warehouse, table: str, who: Forgotten, result: Result) -> None:
+def _look(warehouse: Warehouse, table: str, names_one: Naming, result: Result) -> None:
     texts = [
         name
         for name, kind in warehouse.columns_of("raw", table).items()
@@ -48,10 +50,10 @@ def _look(warehouse: Warehouse, table: str, who: Forgotten, result: Result) -> N
         f"select rowid as row, {joined} as told from warehouse.raw.{table}"
     ):
         result.compared += len(batch["row"])
-        if not who.is_named_in('"'.join(batch["told"])):
+        if not names_one('"'.join(batch["told"])):
             continue
         for row, told in zip(batch["row"], batch["told"], strict=True):
-            if who.is_named_in(told):
+            if names_one(told):
                 # Not by its key, which may name them.
                 result.add(
                     Cell(

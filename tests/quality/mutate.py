@@ -24,6 +24,7 @@ from dbt.contracts.graph.manifest import Manifest
 from mutations import FOLDER, IMPOSSIBLE, MODELS, WAREHOUSE, WARNED
 from simulated import change, environment, fill
 
+from extract.forgotten import Forgotten
 from extract.home import ROOT
 from quality.check import check
 from quality.warehouse import UnreadableError
@@ -135,7 +136,12 @@ def is_caught(name: str, who: Catch) -> bool:
 
 def _checks(warehouse: Path) -> Iterator[str]:
     try:
-        found = check(warehouse, on_progress=lambda _: None)
+        who = Forgotten.of(warehouse.parent)
+        found = check(
+            warehouse,
+            on_progress=lambda _: None,
+            names_one=who.is_named_in if who else None,
+        )
     except UnreadableError as error:
         yield f"check refuses: {error}"
         return

@@ -404,6 +404,9 @@ def spoil_a_segment(home: Path) -> None:
     """Three requests are received; one byte of the second is another on disk."""
     now = datetime.now(UTC)
     at = int(now.timestamp() * 1_000_000)
+    ((domain,),) = answers(
+        home / "warehouse.duckdb", "select min(sending_domain) from raw.app_accounts"
+    )
     records = []
     for number in range(3):
         event = {
@@ -413,7 +416,7 @@ def spoil_a_segment(home: Path) -> None:
             "email": "zoe@example.com",
         }
         body = json.dumps([event]).encode()
-        records.append(Record(new_request_id(at), "sendgrid", "", at, body))
+        records.append(Record(new_request_id(at), "sendgrid", str(domain), at, body))
     writer = Writer(home / "inbox")
     writer.append(records)
     writer.close()
