@@ -11,7 +11,6 @@ from collections.abc import Callable
 from quality.results import Cell, Result
 from quality.warehouse import Warehouse
 
-
 Naming = Callable[[str], bool]
 """Whether a text names somebody who was forgotten."""
 

@@ -56,7 +56,7 @@ def check(
     except (OSError, msgspec.DecodeError) as error:
         raise CannotRunError(
             f"The list of the forgotten, {home / LIST}, can't be read: {error}.",
-            "Bring it back from a copy: who is on it would come back with the next load.",
+            "Bring it back from a copy: without it they come back with the next load.",
         ) from error
     try:
         checked = quality.check.check(

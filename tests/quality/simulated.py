@@ -57,7 +57,8 @@ def _let_others_send(home: Path, spec: Spec, domain: str) -> None:
     """Puts requests into the inbox that nobody else sends.
 
     Client events of accounts, of strangers and of nobody, and SendGrid's of somebody
-    who leaves two lists and comes back to one, and one of theirs that never happened.
+    who leaves two lists and comes back to one in the last hour of a day in New York, and
+    one of theirs that has no time.
     """
     writer = Writer(home / "inbox")
     items = [
@@ -80,7 +81,7 @@ def _let_others_send(home: Path, spec: Spec, domain: str) -> None:
         {
             "event": event,
             "sg_event_id": f"left-{number}",
-            "timestamp": int((spec.begin + timedelta(hours=number)).timestamp()),
+            "timestamp": int((spec.begin + timedelta(hours=2 * number)).timestamp()),
             "email": "zoe@example.com",
             "asm_group_id": group,
         }
