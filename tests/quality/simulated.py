@@ -57,8 +57,8 @@ def _let_others_send(home: Path, spec: Spec, domain: str) -> None:
     """Puts requests into the inbox that nobody else sends.
 
     Client events of accounts, of strangers and of nobody, and SendGrid's of somebody
-    who leaves two lists and comes back to one in the last hour of a day in New York, and
-    one of theirs that has no time.
+    who leaves two lists, comes back to one in the last hour of a day in New York, and
+    does something at no time at all.
     """
     writer = Writer(home / "inbox")
     items = [

@@ -361,6 +361,7 @@ def test_leftovers_are_all_counted_and_the_first_kinds_shown(home: Path) -> None
         home,
         "update marts.fct_message_events set unmatched_reason = 'no_id',"
         " provider = 'p' || (rowid % 30) where rowid < 90 and event_type <> 'inbound'",
+        "delete from marts.ops_dead_letters",
         "insert into marts.ops_dead_letters select 'mailgun', 'r' || range,"
         " current_date, range, 1, range, 0, now(), now() from range(25)",
     )
