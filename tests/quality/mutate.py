@@ -200,7 +200,8 @@ def page(found: Mapping[str, Catch]) -> str:
         "# Proof by mutation",
         "",
         "`make mutate` plants one corruption at a time in a copy of a built warehouse,"
-        " or in a copy of the models (and builds what follows), and asks every check."
+        " of its folder, or in a copy of the models (and builds what follows), and asks"
+        " every check."
         " The corruptions stand in [mutations.py](../tests/quality/mutations.py).",
         "",
         f"{datetime.now(UTC).date()}: {seen} of {len(found)} were caught, in a"
