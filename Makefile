@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test proof lint format bench constraints clean
+.PHONY: demo test proof mutate lint format bench constraints clean
 
 demo: .venv/core
 	$(BIN)/tallybook demo
@@ -13,6 +13,11 @@ test: .venv/dev
 # The long proofs, whole: `make test` runs a sample of each.
 proof: .venv/dev
 	TALLYBOOK_PROOF=1 $(BIN)/pytest
+
+# Plants corruptions one by one, and writes docs/mutation.md (`make proof` plants them
+# as well, but writes nothing).
+mutate: .venv/dev
+	$(BIN)/python tests/quality/mutate.py
 
 # Models are linted as they compile, which asks a warehouse: an empty one.
 lint: export TALLYBOOK_HOME = target/lint

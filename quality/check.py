@@ -1,6 +1,6 @@
 """All checks in one call.
 
-warehouse ──▶ recount ──▶ edge ──▶ operations ──▶ results
+warehouse ──▶ recount ──▶ the forgotten ──▶ edge ──▶ operations ──▶ results
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quality.edge import Edges, edges, operations
+from quality.forgotten import Naming, check_forgotten
 from quality.offline_docs import write_docs
 from quality.recount.all import recount
 from quality.results import Result, Status
@@ -21,6 +22,11 @@ MARTS = (
     "fct_unmatched_events",
     "fct_recipient_status",
     "fct_email_performance",
+    "fct_email_outcomes",
+    "fct_notification_performance",
+    "fct_suppressions",
+    "dim_members",
+    "fct_client_events_daily",
     "fct_delivery_daily",
     "fct_reporting_events",
     "fct_reporting_rollups",
@@ -75,7 +81,10 @@ class Checked:
 
 
 def check(
-    path: Path, docs: Path | None = None, on_progress: Callable[[str], None] = print
+    path: Path,
+    docs: Path | None = None,
+    on_progress: Callable[[str], None] = print,
+    names_one: Naming | None = None,
 ) -> Checked:
     """Checks a warehouse, all of it.
 
@@ -83,6 +92,7 @@ def check(
         path: The DuckDB file; it is only read.
         docs: The folder to write Data Docs to; None for none.
         on_progress: Told what is being checked.
+        names_one: Whether a text names somebody who was forgotten; None if nobody was.
 
     Raises:
         UnreadableError: It can't be checked as it is.
@@ -92,6 +102,8 @@ def check(
         ready(warehouse)
         limits = thresholds(warehouse)
         results = recount(warehouse, on_progress)
+        on_progress("forgotten")
+        results.append(check_forgotten(warehouse, names_one))
         validated = Edges()
         for group, suites in (
             ("edge", edges(warehouse, limits)),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from extract.forgotten import LIST, Forgotten
 from tallybook.errors import CannotRunError
 from tallybook.files import replace_file
 from tallybook.say import Say
@@ -51,7 +52,19 @@ def check(
     warehouse = home / "warehouse.duckdb"
     docs = home / "reports" / "data_docs" if with_docs else None
     try:
-        checked = quality.check.check(warehouse, docs, say.checking)
+        forgotten = Forgotten.of(home)
+    except (OSError, msgspec.DecodeError) as error:
+        raise CannotRunError(
+            f"The list of the forgotten, {home / LIST}, can't be read: {error}.",
+            "Bring it back from a copy: without it they come back with the next load.",
+        ) from error
+    try:
+        checked = quality.check.check(
+            warehouse,
+            docs,
+            say.checking,
+            forgotten.is_named_in if forgotten else None,
+        )
         keep(warehouse, checked)
     except UnreadableError as error:
         problem, _, advice = str(error).partition(": ")

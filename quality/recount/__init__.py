@@ -7,7 +7,12 @@ providers say things.
 
     raw events ──▶ events: heard, matched ──▶ fct_message_events
                         ├──▶ recipients ──▶ fct_recipient_status, fct_email_performance
+                        │        ├──▶ outcomes ──▶ fct_email_outcomes,
+                        │        │                 fct_notification_performance
+                        ├──▶ suppressions ──▶ fct_suppressions
+                        │        ╰───┴──▶ members ──▶ dim_members
                         ╰──▶ days ──▶ fct_delivery_daily
     raw conversations ──▶ conversations ──▶ rollups, handoffs, outcomes
+    raw client events ──▶ client_events ──▶ fct_client_events_daily
     raw requests ──▶ requests: received = loaded + repeated + dead
 """

@@ -4,7 +4,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from quality.recount import conversations, days, recipients, requests, zone_days
+from quality.recount import (
+    client_events,
+    conversations,
+    days,
+    members,
+    outcomes,
+    recipients,
+    requests,
+    suppressions,
+    zone_days,
+)
 from quality.recount.application import accounts
 from quality.recount.events import hear, match
 from quality.results import Result
@@ -17,6 +27,11 @@ TITLES = {
     "message_events": "Each raw event is one message event that says the same",
     "recipient_status": "Each recipient's row tells its events' whole story",
     "email_performance": "Each email's counts and rates are those of its recipients",
+    "email_outcomes": "What became of each email's mail, by domain and reason",
+    "notification_performance": "Each notification's recipients count once",
+    "suppressions": "Each suppression begins and is lifted where its events say",
+    "members": "Each member's mail, opens and standing follow from their events",
+    "client_events_daily": "Each client event counts once, on its account's local day",
     "delivery_daily": "Each day's events and recipients are those of its raw events",
     "reporting_events": "Each conversation event lies on its account's local day",
     "rollups": "Each rollup cell is what its raw events add up to",
@@ -70,6 +85,16 @@ def recount(
         recipients.recount(
             warehouse, found["recipient_status"], found["email_performance"]
         )
+    with timed("email_outcomes"):
+        outcomes.recount_outcomes(warehouse, found["email_outcomes"])
+    with timed("notification_performance"):
+        outcomes.recount_notifications(warehouse, found["notification_performance"])
+    with timed("suppressions"):
+        suppressions.recount(warehouse, found["suppressions"])
+    with timed("members"):
+        members.recount(warehouse, who, found["members"])
+    with timed("client_events_daily"):
+        client_events.recount(warehouse, who, found["client_events_daily"])
     with timed("delivery_daily"):
         days.recount(warehouse, who, found["delivery_daily"])
     with timed(*CONVERSATIONS):

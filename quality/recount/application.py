@@ -139,10 +139,12 @@ class Accounts:
 
     Attributes:
         zones: The zone of each account that has a valid one.
+        zone_names: What each account calls its zone, valid or not.
         by_domain: The account of each domain that only one account sends from.
     """
 
     zones: dict[str, ZoneInfo]
+    zone_names: dict[str, str | None]
     by_domain: dict[str, str]
 
 
@@ -171,6 +173,7 @@ def accounts(warehouse: Warehouse) -> Accounts:
     zones = {account_id: zone(name) for account_id, name, _ in rows}
     return Accounts(
         {account_id: found for account_id, found in zones.items() if found},
+        {account_id: name for account_id, name, _ in rows},
         {domain: who[0] for domain, who in senders.items() if len(who) == 1},
     )
 

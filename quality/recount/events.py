@@ -38,6 +38,9 @@ _KEY = ("event_key",)
 MACHINES = ("opened", "clicked")
 """Only these are done by machines."""
 
+SCOPED = ("unsubscribed", "subscribed")
+"""Only these are about some mail and not about other."""
+
 _EMAIL_ID_VARIABLES = '["email-id", "email_id"]'
 
 _HEARD = """
@@ -47,14 +50,15 @@ create table scratch.heard (
     recipient_key varchar, message_id varchar, provider_message_id varchar,
     given_email_id varchar, subject varchar, event_type varchar, severity varchar,
     reject_reason varchar, bounce_class varchar, counts boolean, says_sent boolean,
-    smtp_code integer, enhanced_code varchar, message varchar, is_machine boolean
+    smtp_code integer, enhanced_code varchar, message varchar, is_machine boolean,
+    scope varchar
 )
 """
 _KEPT = """
     provider, event_key, domain, event_name, occurred_at, received_at, recipient,
     lower(trim(recipient)), message_id, provider_message_id, given_email_id, subject,
     event_type, severity, reject_reason, bounce_class, counts, says_sent, smtp_code,
-    enhanced_code, message, is_machine
+    enhanced_code, message, is_machine, scope
 """
 _MATCHED = """
 create table scratch.matched (
@@ -63,7 +67,7 @@ create table scratch.matched (
     reject_reason varchar, bounce_class varchar, occurred_at bigint,
     received_at bigint, counts boolean, is_machine boolean, message_id varchar,
     smtp_code integer, enhanced_code varchar, message varchar,
-    unmatched_reason varchar, date date
+    unmatched_reason varchar, recipient varchar, scope varchar, date date
 )
 """
 _MART = """
@@ -72,7 +76,7 @@ select
     provider_event_name, event_type, severity, reject_reason, bounce_class,
     recipient, recipient_key, message_id, provider_message_id, given_email_id,
     email_id, member_id, unmatched_reason, is_machine, smtp_code, enhanced_code,
-    mta_response, counts_in_delivery
+    mta_response, counts_in_delivery, scope
 from warehouse.marts.fct_message_events
 where provider = ? and occurred_at >= make_timestamptz(?)
     and occurred_at < make_timestamptz(?)
@@ -121,6 +125,7 @@ def hear(warehouse: Warehouse) -> None:
                         "smtp_code",
                         "enhanced_code",
                         "is_machine",
+                        "scope",
                     )
                 },
                 "message": [
@@ -217,6 +222,7 @@ class Matched:
         member_id: Its recipient's member.
         account_id: Its account.
         reason: Why it has no recipient; None if it has one.
+        scope: Which mail a (un)subscribe is about; of all else None.
     """
 
     said: dict[str, Any]
@@ -224,6 +230,7 @@ class Matched:
     member_id: str | None
     account_id: str | None
     reason: str | None
+    scope: str | None
 
 
 class _Links:
@@ -280,8 +287,10 @@ class _Links:
                 event,
                 name,
                 recipients.get(key),
-                emails.get(name) or who.by_domain.get(event["domain"]),
+                emails.get(name, NOWHERE).account_id
+                or who.by_domain.get(event["domain"]),
                 _reason(event, name, is_there=key in recipients),
+                _scope(event, emails.get(name, NOWHERE)),
             )
 
     def _by_id(self, ids: set[str | None], table: str) -> dict[str, str]:
@@ -291,14 +300,14 @@ class _Links:
             " where message_id in (select id from asked) group by message_id",
         )
 
-    def _emails(self, ids: set[str | None]) -> dict[Any, str]:
-        return dict(
-            self._asked(
-                ids,
-                "select email_id, account_id from scratch.emails"
-                " where email_id in (select id from asked)",
-            )
+    def _emails(self, ids: set[str | None]) -> dict[str | None, "Mailing"]:
+        found = self._asked(
+            ids,
+            "select"
+            " email_id, {'account_id': account_id, 'newsletter_id': newsletter_id}"
+            " from scratch.emails where email_id in (select id from asked)",
         )
+        return {email_id: Mailing(**said) for email_id, said in found.items()}
 
     def _recipients(
         self, pairs: set[tuple[str | None, str | None]]
@@ -329,13 +338,25 @@ class _Links:
         rows.sort(key=spoken_last, reverse=True)
         return {(name, key): member for name, key, member, *_ in rows}
 
-    def _asked(self, ids: set[str | None], sql: str) -> dict[str, str]:
+    def _asked(self, ids: set[str | None], sql: str) -> dict[str, Any]:
         con = self._warehouse.con
         wanted = [name for name in ids if name is not None]
         con.register("asked", pa.table({"id": pa.array(wanted, pa.string())}))
         found = dict(con.execute(sql).fetchall())
         con.unregister("asked")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Mailing:
+    """Whose an email is, and which newsletter's."""
+
+    account_id: str | None = None
+    newsletter_id: str | None = None
+
+
+NOWHERE = Mailing()
+"""Of an event whose email isn't known."""
 
 
 def spoken_last(row: Sequence[Any]) -> tuple[Any, ...]:
@@ -372,6 +393,14 @@ def _reason(
     return "no_id" if all(event[name] is None for name in ids) else "unknown_email"
 
 
+def _scope(event: dict[str, Any], mail: Mailing) -> str | None:
+    """Which mail an unsubscribe or a subscribe is about."""
+    if event["event_type"] not in SCOPED:
+        return None
+    of_the_email = f"newsletter:{mail.newsletter_id}" if mail.newsletter_id else "all"
+    return event["scope"] or of_the_email
+
+
 def _raw(provider: str) -> str:
     return f"""
         select
@@ -402,6 +431,7 @@ def _keep(warehouse: Warehouse, matched: list[Matched], who: Accounts) -> None:
         for column in (
             "provider",
             "event_key",
+            "recipient",
             "recipient_key",
             "event_type",
             "severity",
@@ -419,6 +449,7 @@ def _keep(warehouse: Warehouse, matched: list[Matched], who: Accounts) -> None:
     columns["account_id"] = [one.account_id for one in matched]
     columns["email_id"] = [one.email_id for one in matched]
     columns["unmatched_reason"] = [one.reason for one in matched]
+    columns["scope"] = [one.scope for one in matched]
     columns["message"] = [
         one.said["message"] if one.said["severity"] else None for one in matched
     ]
@@ -434,7 +465,7 @@ def _keep(warehouse: Warehouse, matched: list[Matched], who: Accounts) -> None:
         "provider, event_key, account_id, email_id, recipient_key, event_type,"
         " severity, reject_reason, bounce_class, occurred_at, received_at, counts,"
         " is_machine, message_id, smtp_code, enhanced_code, message,"
-        " unmatched_reason, date",
+        " unmatched_reason, recipient, scope, date",
     )
 
 
@@ -501,6 +532,7 @@ def _as_in_the_mart(one: Matched) -> dict[str, Any]:
         "enhanced_code": said["enhanced_code"],
         "mta_response": said["message"],
         "counts_in_delivery": said["counts"],
+        "scope": one.scope,
     }
 
 

@@ -30,6 +30,7 @@ class Heard:
         smtp_code, enhanced_code, message: What the other side answered.
         is_machine: Whether a machine opened or clicked; None if nobody knows.
         bounce_word: The provider's own class of a bounce.
+        scope: Which mail a (un)subscribe is about; None for what the email is of.
     """
 
     recipient: str | None = None
@@ -43,6 +44,7 @@ class Heard:
     message: str | None = None
     is_machine: bool | None = None
     bounce_word: str | None = None
+    scope: str | None = None
 
 
 Reader = Callable[[str, dict[str, Any], Sequence[str]], Heard]
@@ -79,7 +81,7 @@ def mailgun(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard:
     )
 
 
-def sendgrid(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard:  # noqa: ARG001
+def sendgrid(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard:
     """A SendGrid event; its custom arguments stand beside its own members."""
     response, reason = _text(said.get("response")), _text(said.get("reason"))
     machine = (_text(said.get("sg_machine_open")) or "").lower()
@@ -96,6 +98,9 @@ def sendgrid(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard
         message=response or reason,
         is_machine={"true": True, "1": True, "false": False, "0": False}.get(machine),
         bounce_word=_text(said.get("bounce_classification")),
+        scope=f"group:{_text(said.get('asm_group_id')) or ''}"
+        if name.startswith("group_")
+        else "all",
     )
 
 
@@ -117,6 +122,7 @@ def postmark(name: str, said: dict[str, Any], variables: Sequence[str]) -> Heard
         enhanced_code=enhanced,
         message=details or _text(said.get("Description")),
         bounce_word=_text(said.get("Type")),
+        scope=f"group:{_text(said.get('MessageStream')) or 'outbound'}",
     )
 
 

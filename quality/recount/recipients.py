@@ -2,7 +2,8 @@
 
 scratch.matched, in buckets of emails ──▶ one life for each recipient
         ├──▶ compared with fct_recipient_status
-        ╰──▶ counted by email ──▶ compared with fct_email_performance
+        ├──▶ counted by email ──▶ compared with fct_email_performance
+        ╰──▶ scratch.lives, for what is counted over several emails
 """
 
 from collections import Counter, defaultdict
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from quality.recount.counts import counted, rates, whole
 from quality.recount.events import spoken_last
 from quality.recount.raw_rows import of_email, of_keys, of_recipient
 from quality.results import Key, Result, differences, keyed
@@ -25,6 +27,18 @@ _WHO = ("email_id", "recipient_key")
 
 _STAGES = {"deferred": 1, "bounced": 2, "delivered": 3}
 """What decides the status; in the same instant the later stage of life does."""
+
+_LIVES = """
+create table scratch.lives (
+    email_id varchar, recipient_key varchar, recipient varchar, member_id varchar,
+    notification_id varchar, account_id varchar, provider varchar, sent_at bigint,
+    delivered_at bigint, first_opened_at bigint, first_human_opened_at bigint,
+    first_clicked_at bigint, bounced_at bigint, complained_at bigint,
+    unsubscribed_at bigint, open_events bigint, click_events bigint,
+    delivery_status varchar, is_delivered boolean, reject_reason varchar,
+    bounce_class varchar
+)
+"""
 
 _BUCKETED = "hash(email_id) % ? = ?"
 
@@ -44,6 +58,7 @@ select
     epoch_us(first_human_opened_at) as first_human_opened_at,
     epoch_us(last_opened_at) as last_opened_at,
     epoch_us(first_clicked_at) as first_clicked_at,
+    epoch_us(last_engaged_at) as last_engaged_at,
     epoch_us(bounced_at) as bounced_at, epoch_us(failed_at) as failed_at,
     epoch_us(complained_at) as complained_at,
     epoch_us(unsubscribed_at) as unsubscribed_at, open_events, click_events,
@@ -75,6 +90,7 @@ def recount(warehouse: Warehouse, statuses: Result, emails: Result) -> None:
         " (select count(*) from warehouse.marts.fct_recipient_status))"
     )
     buckets = int(size) // BUCKET + 1
+    warehouse.con.execute(_LIVES)
     for bucket in range(buckets):
         part = [buckets, bucket]
         events: dict[Who, list[dict[str, Any]]] = defaultdict(list)
@@ -87,6 +103,17 @@ def recount(warehouse: Warehouse, statuses: Result, emails: Result) -> None:
         }
         _compare_statuses(warehouse, part, lives, events, statuses)
         _compare_emails(warehouse, part, lives, mails, emails)
+        _keep(warehouse, lives)
+
+
+def _keep(warehouse: Warehouse, lives: dict[Who, dict[str, Any]]) -> None:
+    """Writes to `scratch.lives`."""
+    if not lives:
+        return
+    names = warehouse.con.execute("select * from scratch.lives limit 0").description
+    rows = [dict(zip(_WHO, who, strict=True)) | life for who, life in lives.items()]
+    columns = {name: [row[name] for row in rows] for name, *_ in names or ()}
+    warehouse.keep("lives", columns, ", ".join(columns))
 
 
 def _spoken(rows: Iterator[dict[str, Any]]) -> Iterator[tuple[Who, dict[str, Any]]]:
@@ -115,6 +142,7 @@ def _life(
         of_type[event["event_type"]].append(event)
     for_good = [e for e in of_type["bounced"] if e["severity"] == "permanent"]
     human = [e for e in of_type["opened"] if e["is_machine"] is not True]
+    engaged = [*human, *(e for e in of_type["clicked"] if e["is_machine"] is not True)]
     status, changed_at = _delivery(sent, of_type, for_good)
     proof = ("delivered", "opened", "clicked", "complained")
     return {
@@ -132,6 +160,7 @@ def _life(
         "first_human_opened_at": _first(human),
         "last_opened_at": _first(of_type["opened"][::-1]),
         "first_clicked_at": _first(of_type["clicked"]),
+        "last_engaged_at": max(map(_when, engaged), default=None),
         "bounced_at": _first(for_good),
         "failed_at": _first(sorted([*for_good, *of_type["rejected"]], key=_when)),
         "complained_at": _first(of_type["complained"]),
@@ -257,9 +286,13 @@ def _compare_emails(
 ) -> None:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for (email_id, _), life in lives.items():
-        counts[email_id].update(_counted(life))
+        counts[email_id].update(counted(life))
     expected: dict[Key, dict[str, Any]] = {
-        (email_id,): {**_said(mail), **_performance(counts[email_id])}
+        (email_id,): {
+            **_said(mail),
+            **whole(counts[email_id]),
+            **rates(counts[email_id]),
+        }
         for email_id, mail in mails.items()
     }
     actual = keyed(warehouse.rows(_PERFORMANCE, part), ("email_id",), result)
@@ -286,58 +319,4 @@ def _said(mail: dict[str, Any]) -> dict[str, Any]:
             "track_opens",
             "is_deleted",
         )
-    }
-
-
-def _counted(life: dict[str, Any]) -> dict[str, int]:
-    """What a recipient adds to the counts of its email."""
-    status, for_good = life["delivery_status"], life["bounced_at"] is not None
-    got_it = life["is_delivered"]
-    reached = {
-        "opened": life["first_opened_at"] is not None,
-        "opened_by_human": life["first_human_opened_at"] is not None,
-        "clicked": life["first_clicked_at"] is not None,
-        "complained": life["complained_at"] is not None,
-        "unsubscribed": life["unsubscribed_at"] is not None,
-    }
-    return {
-        "sent": 1,
-        "attempted": status != "rejected",
-        "delivered": got_it,
-        "delivered_reported": life["delivered_at"] is not None,
-        "rejected": status == "rejected",
-        "failed_permanently": for_good,
-        "failed_temporarily": status in ("bounced", "deferred")
-        and not for_good
-        and not got_it,
-        **reached,
-        **{f"delivered_{name}": got_it and did for name, did in reached.items()},
-        "open_events": life["open_events"],
-        "click_events": life["click_events"],
-    }
-
-
-_COUNTS = (
-    *("sent", "attempted", "delivered", "delivered_reported", "rejected"),
-    *("failed_permanently", "failed_temporarily", "opened", "opened_by_human"),
-    *("clicked", "complained", "unsubscribed", "delivered_opened"),
-    *("delivered_opened_by_human", "delivered_clicked", "delivered_complained"),
-    *("delivered_unsubscribed", "open_events", "click_events"),
-)
-
-
-def _performance(counts: Counter[str]) -> dict[str, Any]:
-    """An email's counts, and its rates with their denominators."""
-    shares = {
-        "delivery_rate": ("delivered", "attempted"),
-        "open_rate": ("delivered_opened", "delivered"),
-        "human_open_rate": ("delivered_opened_by_human", "delivered"),
-        "click_rate": ("delivered_clicked", "delivered"),
-        "click_to_open_rate": ("delivered_clicked", "delivered_opened"),
-        "complaint_rate": ("delivered_complained", "delivered"),
-        "unsubscribe_rate": ("delivered_unsubscribed", "delivered"),
-    }
-    return {name: counts[name] for name in _COUNTS} | {
-        rate: counts[part] / counts[whole] if counts[whole] else None
-        for rate, (part, whole) in shares.items()
     }

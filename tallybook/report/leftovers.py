@@ -57,6 +57,7 @@ def section(published: Published) -> Section:
                     max(row["newest"] for row in unmatched),
                 ),
                 note=left_out(min(_SHOWN, len(unmatched)), len(unmatched), "kinds"),
+                stacks=True,
             )
         )
     if dead:
@@ -80,6 +81,7 @@ def section(published: Published) -> Section:
                     max(row["newest"] for row in dead),
                 ),
                 note=left_out(min(_SHOWN, len(dead)), len(dead), "kinds"),
+                stacks=True,
             )
         )
     says = [

@@ -1,6 +1,7 @@
 """What became of each email: from those it was sent to, to those who clicked."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import altair as alt
@@ -22,6 +23,7 @@ from tallybook.report.tables import (
     clean,
     count,
     count_and_share,
+    count_or_word,
     left_out,
     words_and_more,
 )
@@ -45,11 +47,18 @@ _COUNTS = (
     "unsubscribed",
 )
 
+_OPENS = ("delivered_opened", "delivered_opened_by_human")
+
+_TRACKED = "coalesce(track_opens, true)"
+"""Whether somebody looks whether an email is opened; without a word on it, yes."""
+
 _EMAILS = f"""
 select
     coalesce(nullif(subject, ''), email_id) as subject,
     account_id,
     submitted_at,
+    {_TRACKED} as is_tracked,
+    delivered as delivered_tracked,
     {", ".join(_COUNTS)}
 from marts.fct_email_performance
 where not is_deleted and sent > 0
@@ -57,10 +66,20 @@ order by submitted_at desc nulls last, email_id
 limit ?
 """  # noqa: S608 - constants
 
+
+def _summed(column: str, condition: str = "true") -> str:
+    """SQL that adds a count of some emails up."""
+    return f"cast(coalesce(sum({column}) filter (where {condition}), 0) as bigint)"
+
+
 _ALL = f"""
 select
     count(*) as emails,
-    {", ".join(f"cast(sum({name}) as bigint) as {name}" for name in _COUNTS)}
+    count(*) filter (where not {_TRACKED}) as untracked,
+    bool_or({_TRACKED}) as is_tracked,
+    {_summed("delivered", _TRACKED)} as delivered_tracked,
+    {", ".join(f"{_summed(name, _TRACKED)} as {name}" for name in _OPENS)},
+    {", ".join(f"{_summed(name)} as {name}" for name in _COUNTS if name not in _OPENS)}
 from marts.fct_email_performance
 where not is_deleted and sent > 0
 """  # noqa: S608 - constants
@@ -71,7 +90,7 @@ _COLUMNS = (
     count("Rejected"),
     count("Bounced"),
     count_and_share("Delivered"),
-    count("Opened"),
+    count_or_word("Opened"),
     count_and_share("By humans"),
     count_and_share("Clicked"),
     count("Spam"),
@@ -104,13 +123,24 @@ def section(published: Published) -> Section:
                             (f"All {everything['emails']:,} emails", ""),
                             *_funnel(everything),
                         ),
-                        note=left_out(len(rows), everything["emails"], "emails"),
+                        note=" ".join(_notes(len(rows), everything)),
                         stacks=True,
                     ),
                 ]
             )
         ],
     )
+
+
+def _notes(shown: int, everything: Row) -> Iterator[str]:
+    """What the table and its last row leave out."""
+    if shown < everything["emails"]:
+        yield left_out(shown, everything["emails"], "emails")
+    if everything["untracked"]:
+        yield (
+            f"Opens of {everything['untracked']:,} of all emails are not tracked: the "
+            "last row's opens, and their share, are those of the others."
+        )
 
 
 def _name(row: Row) -> tuple[str, str]:
@@ -127,11 +157,20 @@ def _funnel(row: Row) -> tuple[Any, ...]:
         row["rejected"],
         row["failed_permanently"],
         _of(row["delivered"], row["attempted"]),
-        row["delivered_opened"],
-        _of(row["delivered_opened_by_human"], row["delivered"]),
+        *_opens(row),
         _of(row["delivered_clicked"], row["delivered"]),
         row["complained"],
         row["unsubscribed"],
+    )
+
+
+def _opens(row: Row) -> tuple[Any, Any]:
+    """All opens, and those by humans: of nothing if nobody looked."""
+    if not row["is_tracked"]:
+        return "not tracked", None
+    return (
+        row["delivered_opened"],
+        _of(row["delivered_opened_by_human"], row["delivered_tracked"]),
     )
 
 
@@ -153,6 +192,7 @@ def _picture(rows: list[Row]) -> Picture:
             ("Opened by humans", "delivered_opened_by_human"),
             ("Clicked", "delivered_clicked"),
         )
+        if row["is_tracked"] or column not in _OPENS
     ]
 
     def draw(width: int) -> Chart:

@@ -143,6 +143,13 @@ def count(title: str) -> Column:
     return Column(title, lambda value: Cell(f"{value:,.0f}"))
 
 
+def count_or_word(title: str) -> Column:
+    """A column of whole numbers, or of why there is none."""
+    return Column(
+        title, lambda value: Cell(value if isinstance(value, str) else f"{value:,.0f}")
+    )
+
+
 def more(title: str) -> Column:
     """A column of differences, which ought to be 0."""
     return Column(

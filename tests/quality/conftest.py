@@ -4,20 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mutate import SPEC
 from simulated import fill
-
-from simulator import Spec
-
-SPEC = Spec(
-    seed=11,
-    days=8,
-    accounts=2,
-    emails=6,
-    recipients_per_email=25,
-    conversations=40,
-    late=0.1,
-    id_reuse=0.02,
-)
 
 
 @pytest.fixture(scope="session")

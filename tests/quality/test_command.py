@@ -14,10 +14,12 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from mutations import bring_back_a_forgotten_person
 from rich.console import Console
 from simulated import answers, change
 from typer.testing import CliRunner
 
+from extract.forgotten import LIST
 from quality.annotations import annotations
 from quality.check import Checked
 from quality.junit import junit
@@ -118,6 +120,40 @@ def test_a_cell_that_differs_is_status_1_and_shown_with_its_raw_rows(
         " where check_name = 'rollups'",
     )
     assert kept == [("failed", 1)]
+
+
+def test_a_forgotten_person_who_is_back_is_an_error_that_does_not_name_them(
+    home: Path,
+) -> None:
+    bring_back_a_forgotten_person(home)
+
+    status, told, _ = ask("--json")
+
+    assert status == 1
+    (failed,) = (
+        result
+        for result in json.loads(told)["check"]["results"]
+        if result["status"] == "failed"
+    )
+    assert failed["name"] == "forgotten"
+    recipients = answers(
+        home / "warehouse.duckdb",
+        "select distinct member_email from raw.app_email_recipients",
+    )
+    assert not [address for (address,) in recipients if str(address) in told]
+    tables = {cell["where"]["table"] for cell in failed["cells"]}
+    assert tables >= {"app_email_recipients", "mailgun_events"}
+    for cell in failed["cells"]:
+        assert len(answers(home / "warehouse.duckdb", cell["rows"])) == 1
+
+
+def test_a_list_of_the_forgotten_that_nobody_can_read_is_status_2(home: Path) -> None:
+    (home / LIST).write_text("{")
+
+    status, _, told = ask()
+
+    assert status == 2
+    assert "list of the forgotten" in told
 
 
 def test_without_a_warehouse_it_is_status_2_and_says_what_to_do(

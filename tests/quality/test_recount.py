@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mutations import ONE, WAREHOUSE
 from simulated import answers, change, fill
 
 from quality.recount.all import TITLES, recount
@@ -36,133 +37,6 @@ WORLDS = {
     ),
 }
 
-ONE = "where rowid = (select min(rowid) from"
-"""Of the rows that fit, the first."""
-
-PLANTED = {
-    "a recipient's status set back": (
-        "update marts.fct_recipient_status set delivery_status = 'deferred'"
-        f" {ONE} marts.fct_recipient_status where delivery_status = 'delivered')",
-        {"recipient_status": "delivery_status"},
-    ),
-    "a first open a microsecond later": (
-        "update marts.fct_recipient_status"
-        " set first_opened_at = first_opened_at + interval 1 microsecond"
-        f" {ONE} marts.fct_recipient_status where first_opened_at is not null)",
-        {"recipient_status": "first_opened_at"},
-    ),
-    "a machine's open taken for a human's": (
-        "update marts.fct_recipient_status set first_human_opened_at = first_opened_at"
-        f" {ONE} marts.fct_recipient_status"
-        " where first_opened_at is not null and first_human_opened_at is null)",
-        {"recipient_status": "first_human_opened_at"},
-    ),
-    "a recipient doubled": (
-        "insert into marts.fct_recipient_status"
-        " from (from marts.fct_recipient_status limit 1)",
-        {"recipient_status": "row"},
-    ),
-    "a recipient gone": (
-        f"delete from marts.fct_recipient_status {ONE} marts.fct_recipient_status)",
-        {"recipient_status": "row"},
-    ),
-    "an address swapped": (
-        "update marts.fct_message_events set recipient_key = 'eve@example.com'"
-        f" {ONE} marts.fct_message_events where unmatched_reason is null)",
-        {"message_events": "recipient_key"},
-    ),
-    "an event of another type": (
-        "update marts.fct_message_events set event_type = 'clicked'"
-        f" {ONE} marts.fct_message_events where event_type = 'opened')",
-        {"message_events": "event_type"},
-    ),
-    "an event lost": (
-        f"delete from marts.fct_message_events {ONE} marts.fct_message_events)",
-        {"message_events": "row"},
-    ),
-    "an event that a provider of nobody's sent": (
-        "insert into marts.fct_message_events by name select * replace"
-        " ('nobody' as provider, 'k' as event_key) from marts.fct_message_events"
-        " limit 1",
-        {"message_events": "row"},
-    ),
-    "an email's count off by one": (
-        "update marts.fct_email_performance set delivered = delivered + 1"
-        f" {ONE} marts.fct_email_performance)",
-        {"email_performance": "delivered"},
-    ),
-    "a rate off by little": (
-        "update marts.fct_email_performance set open_rate = open_rate + 1e-6"
-        f" {ONE} marts.fct_email_performance where open_rate is not null)",
-        {"email_performance": "open_rate"},
-    ),
-    "a day's distinct recipients made plain": (
-        "update marts.fct_delivery_daily set recipients = events"
-        f" {ONE} marts.fct_delivery_daily where recipients <> events)",
-        {"delivery_daily": "recipients"},
-    ),
-    "an emptied day left behind": (
-        "insert into marts.fct_delivery_daily by name select * replace"
-        " (date '2026-02-01' as date) from marts.fct_delivery_daily limit 1",
-        {"delivery_daily": "row"},
-    ),
-    "a day's row moved to another account": (
-        "update marts.fct_delivery_daily set account_id = 'acc_x'"
-        f" {ONE} marts.fct_delivery_daily)",
-        {"delivery_daily": "row"},
-    ),
-    "a sum off by a cent": (
-        "update marts.fct_reporting_rollups set sum_value = sum_value + 0.01"
-        f" {ONE} marts.fct_reporting_rollups where sum_value > 0)",
-        {"rollups": "sum_value"},
-    ),
-    "a rollup's zone of long ago": (
-        "update marts.fct_reporting_rollups set reporting_timezone = 'Asia/Tokyo'"
-        f" {ONE} marts.fct_reporting_rollups)",
-        {"rollups": "reporting_timezone"},
-    ),
-    "a conversation event a day later": (
-        "update marts.fct_reporting_events set date = date + 1"
-        f" {ONE} marts.fct_reporting_events)",
-        {"reporting_events": "date"},
-    ),
-    "a handoff lost": (
-        "delete from marts.fct_handoff_conversations"
-        f" {ONE} marts.fct_handoff_conversations)",
-        {"handoff_conversations": "row"},
-    ),
-    "a handoff that the bot is praised for": (
-        "update marts.fct_conversation_outcomes set outcome = 'bot_resolved'"
-        f" {ONE} marts.fct_conversation_outcomes where outcome = 'handed_off')",
-        {"conversation_outcomes": "outcome"},
-    ),
-    "an hour of a local day lost": (
-        "update raw.time_zone_days set ends_at = ends_at - interval 1 hour"
-        " where rowid = (select min(rowid) from raw.time_zone_days where timezone ="
-        " (select min(reporting_timezone) from marts.fct_delivery_daily))",
-        {"time_zone_days": "ends_at"},
-    ),
-    "a raw event lost": (
-        f"delete from raw.mailgun_events {ONE} raw.mailgun_events)",
-        {"requests": "loaded", "message_events": "row"},
-    ),
-    "a raw event doubled": (
-        "insert into raw.mailgun_events from (from raw.mailgun_events limit 1)",
-        {"requests": "loaded", "message_events": "row"},
-    ),
-    "a dead letter that its request doesn't know": (
-        "insert into raw.dead_letters by name select 'k' as dead_letter_key,"
-        " 'mailgun' as source, now() as received_at, 'invalid_json' as reason,"
-        " min(request_id) as request_id, 0 as position, '' as body,"
-        " min(_dlt_load_id) as _dlt_load_id from raw.requests",
-        {"requests": "dead"},
-    ),
-    "a repeat that was never counted": (
-        f"update raw.requests set repeated = repeated + 1 {ONE} raw.requests)",
-        {"requests": "received"},
-    ),
-}
-
 
 def checks(warehouse: Path) -> dict[str, Result]:
     """All of the third route."""
@@ -179,24 +53,33 @@ def test_a_clean_world_agrees_in_every_cell(name: str, tmp_path: Path) -> None:
     assert [cell for result in found.values() for cell in result.cells] == []
     compared = {name for name, result in found.items() if result.compared}
     silent = {"reporting_events", "rollups", "handoff_conversations"}
-    assert compared == found.keys() - (
-        set() if application else {*silent, "conversation_outcomes"}
-    )
+    silent |= {"conversation_outcomes", "notification_performance"}
+    assert compared == found.keys() - (set() if application else silent)
 
 
 def test_each_row_of_each_mart_is_compared(clean: Path) -> None:
     found = checks(clean)
 
-    columns = {"message_events": 21, "recipient_status": 32, "delivery_daily": 3}
+    columns = {
+        "message_events": 22,
+        "recipient_status": 33,
+        "email_outcomes": 20,
+        "notification_performance": 33,
+        "suppressions": 4,
+        "members": 17,
+        "client_events_daily": 4,
+        "delivery_daily": 3,
+    }
     for check, compared in columns.items():
-        ((rows,),) = answers(clean, f"select count(*) from marts.fct_{check}")
+        mart = "dim_members" if check == "members" else f"fct_{check}"
+        ((rows,),) = answers(clean, f"select count(*) from marts.{mart}")
         assert rows > 0
         assert found[check].compared == rows * compared
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", WAREHOUSE)
 def test_what_is_planted_is_found_where_it_is(name: str, copy: Path) -> None:
-    statement, expected = PLANTED[name]
+    statement, expected = WAREHOUSE[name]
     change(copy, statement)
 
     found = checks(copy)
@@ -239,6 +122,10 @@ def test_a_cell_says_what_was_expected_and_by_how_much_it_differs(copy: Path) ->
     [
         ("update marts.fct_delivery_daily set events = events + 1", "delivery_daily"),
         ("update marts.fct_reporting_rollups set count = count + 1", "rollups"),
+        (
+            "update marts.fct_client_events_daily set events = events + 1",
+            "client_events_daily",
+        ),
     ],
 )
 def test_the_raw_rows_behind_a_cell_are_one_query_away(
@@ -262,7 +149,12 @@ def _counts_conversations(cell: Cell) -> bool:
 def test_the_raw_rows_of_a_recipient_are_its_events(copy: Path) -> None:
     change(copy, "update marts.fct_recipient_status set deferrals = deferrals + 1")
 
-    cells = checks(copy)["recipient_status"].cells
+    # Behind a recipient without any event is what the application sent.
+    cells = [
+        cell
+        for cell in checks(copy)["recipient_status"].cells
+        if "app_email_recipients" not in cell.rows
+    ]
     assert cells
     for cell in cells[:20]:
         email, address = cell.where["email_id"], cell.where["recipient_key"]
@@ -273,6 +165,27 @@ def test_the_raw_rows_of_a_recipient_are_its_events(copy: Path) -> None:
             f" where email_id = '{email}' and recipient_key = '{address}'"
             " and unmatched_reason is null order by 1",
         )
+
+
+@pytest.mark.parametrize(
+    ("mart", "column", "check"),
+    [
+        ("fct_email_outcomes", "sent", "email_outcomes"),
+        ("fct_notification_performance", "sent", "notification_performance"),
+        ("fct_suppressions", "event_key", "suppressions"),
+        ("dim_members", "email_count", "members"),
+    ],
+)
+def test_every_cell_of_people_has_raw_rows_behind_it(
+    mart: str, column: str, check: str, copy: Path
+) -> None:
+    change(copy, f"update marts.{mart} set {column} = {column} || '1'")
+
+    cells = checks(copy)[check].cells
+
+    assert cells
+    for cell in cells[:20]:
+        assert answers(copy, f"select count(*) > 0 from ({cell.rows})") == [(True,)]
 
 
 def test_events_that_no_build_has_taken_are_not_missed(copy: Path) -> None:

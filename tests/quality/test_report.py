@@ -207,6 +207,38 @@ def test_the_funnel_is_that_of_the_published_recipients(shown: str, ask: Ask) ->
     assert rows[0][4].endswith(f"{100 * delivered / attempted:.1f} %")
 
 
+def test_opens_that_nobody_tracks_are_no_zero_and_no_part_of_the_rate(
+    home: Path, ask: Ask
+) -> None:
+    """Of the newest email, whatever events of it there are."""
+    ((newest, subject),) = ask(
+        "select email_id, subject from marts.fct_email_performance where sent > 0"
+        " and not is_deleted order by submitted_at desc nulls last, email_id limit 1"
+    )
+    page = plant(
+        home,
+        "update marts.fct_email_performance"
+        f" set track_opens = email_id is distinct from '{newest}'",
+    )
+
+    ((opened, human, delivered),) = ask(
+        "select sum(delivered_opened), sum(delivered_opened_by_human), sum(delivered)"
+        " from marts.fct_email_performance where email_id <> ?",
+        newest,
+    )
+    rows = page.tables["funnel"]
+    assert rows[0][0].startswith(subject)
+    assert rows[0][5:7] == ["not tracked", "-"]
+    assert "not tracked" not in {row[5] for row in rows[1:]}
+    assert number(page.totals["funnel"][5]) == opened
+    assert page.totals["funnel"][6].startswith(f"{human:,}")
+    assert page.totals["funnel"][6].endswith(f"{100 * human / delivered:.1f} %")
+    assert "Opens of 1 of all emails are not tracked" in page.said
+
+    page = plant(home, "update marts.fct_email_performance set track_opens = false")
+    assert page.totals["funnel"][5:7] == ["not tracked", ""]
+
+
 def test_bounces_are_counted_by_domain_and_reason(shown: str, ask: Ask) -> None:
     page = Page(shown)
 
@@ -278,7 +310,7 @@ def test_a_day_on_which_the_clocks_changed_is_marked(home: Path) -> None:
         "insert into marts.fct_delivery_daily select * replace"
         " (date '2026-03-08' as date, 1 as events) from marts.fct_delivery_daily"
         " where reporting_timezone = 'America/New_York' and event_type = 'delivered'"
-        " and date = '2026-03-05'",
+        " order by date desc limit 1",
     )
 
     marked = [
@@ -329,6 +361,7 @@ def test_leftovers_are_all_counted_and_the_first_kinds_shown(home: Path) -> None
         home,
         "update marts.fct_message_events set unmatched_reason = 'no_id',"
         " provider = 'p' || (rowid % 30) where rowid < 90 and event_type <> 'inbound'",
+        "delete from marts.ops_dead_letters",
         "insert into marts.ops_dead_letters select 'mailgun', 'r' || range,"
         " current_date, range, 1, range, 0, now(), now() from range(25)",
     )
