@@ -16,3 +16,13 @@
         {%- endfor %}
     ])) as found
 {%- endmacro %}
+
+{% macro spark__json_values(column, fields) -%}
+    array(
+        {%- for path in fields.values() %}
+        {#- Spark knows a quoted member as ['member'] only. #}
+        get_json_object({{ column }}, "{{ modules.re.sub('\\."([^"]*)"', "['\\1']", path) }}")
+        {{- ',' if not loop.last }}
+        {%- endfor %}
+    ) as found
+{%- endmacro %}

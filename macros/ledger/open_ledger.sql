@@ -6,6 +6,10 @@
     taken" can be said of loads and of models alike.
 #}
 {% macro open_ledger() -%}
+    {{ return(adapter.dispatch('open_ledger', 'tallybook')()) }}
+{%- endmacro %}
+
+{% macro duckdb__open_ledger() -%}
     {%- if execute %}
     create schema if not exists ledger;
     create sequence if not exists ledger.change_numbers;
@@ -75,5 +79,16 @@
     add column if not exists {{ column }} {{ node.columns[column].data_type }};
     {%- endfor %}
     {%- endfor %}
+    {%- endif %}
+{%- endmacro %}
+
+{% macro spark__open_ledger() -%}
+    {%- if execute %}
+    create schema if not exists ledger;
+    create table if not exists ledger.loads (
+        change_number bigint,
+        load_id string,
+        loaded_at timestamp
+    ) using parquet;
     {%- endif %}
 {%- endmacro %}

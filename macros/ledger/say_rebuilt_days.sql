@@ -3,6 +3,10 @@
     whoever runs plain dbt.
 #}
 {% macro say_rebuilt_days() -%}
+    {{ return(adapter.dispatch('say_rebuilt_days', 'tallybook')()) }}
+{%- endmacro %}
+
+{% macro duckdb__say_rebuilt_days() -%}
     {%- if execute %}
     {%- for row in run_query("
         select
@@ -21,4 +25,7 @@
     ) -%}
     {%- endfor %}
     {%- endif %}
+{%- endmacro %}
+
+{% macro spark__say_rebuilt_days() -%}
 {%- endmacro %}

@@ -4,6 +4,10 @@
     often models were built, and which days, is kept for 90 days.
 #}
 {% macro trim_ledger() -%}
+    {{ return(adapter.dispatch('trim_ledger', 'tallybook')()) }}
+{%- endmacro %}
+
+{% macro duckdb__trim_ledger() -%}
     {%- if execute %}
     {%- set through = run_query("
         select coalesce(least(
@@ -37,4 +41,7 @@
     insert into ledger.trimmed values ({{ through[0][0] }});
     {%- endif %}
     {%- endif %}
+{%- endmacro %}
+
+{% macro spark__trim_ledger() -%}
 {%- endmacro %}
