@@ -6,7 +6,7 @@
     {%- if first is none -%}
     true
     {%- else -%}
-    {{ instant }} between timestamptz '{{ first }} 00:00:00+{{ east }}'
-        and timestamptz '{{ last }} 23:59:59.999999-{{ west }}'
+    {{ instant }} between {{ instant(first ~ ' 00:00:00+' ~ east) }}
+        and {{ instant(last ~ ' 23:59:59.999999-' ~ west) }}
     {%- endif -%}
 {%- endmacro %}

@@ -97,7 +97,7 @@ with_failure as (
         coalesce(
             failures.mta_response,
             'Error ' || coalesce(
-                failures.enhanced_code, cast(failures.smtp_code as varchar)
+                failures.enhanced_code, cast(failures.smtp_code as string)
             )
         ) as failure_message,
         failures.reject_reason,

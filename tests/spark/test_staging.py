@@ -143,7 +143,7 @@ def test_a_view_holds_the_same_rows_on_both_engines(
 ) -> None:
     """Cell by cell, as Arrow tables in the same order."""
     connection, session = both
-    query = f"select * from staging.{view} order by all"
+    query = f"select * from staging.{view} order by all"  # noqa: S608
     ours = connection.execute(query).to_arrow_table()
     theirs = session.sql(query).toArrow()
 
