@@ -5,7 +5,7 @@
 #}
 {% macro get_where_subquery(relation) -%}
     {%- set node = graph.nodes['model.tallybook.' ~ relation.identifier] if execute else none -%}
-    {%- if target.type != 'duckdb' or not node or node.config.materialized != 'touched_groups'
+    {%- if not node or node.config.materialized != 'touched_groups'
         or config.get('severity') | lower != 'error'
         or tests_whole([node.name]) -%}
         {{ return(relation) }}
