@@ -129,8 +129,7 @@ def both(
         assert result.success, result.exception or [
             (node.node.name, node.message) for node in result.result
         ]
-        session = SparkSession.getActiveSession()
-        assert session is not None
+        session = SparkSession.builder.getOrCreate()
         with duckdb.connect(home / "warehouse.duckdb", read_only=True) as connection:
             connection.execute("set timezone = 'UTC'")
             yield connection, session
