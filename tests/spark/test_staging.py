@@ -34,7 +34,7 @@ SENDGRID = [
     '{"email":"b@x.com","sg_message_id":".x","category":["one","two"],'
     '"sg_machine_open":true,"url_offset":{"index":0,"type":"html"},"asm_group_id":7}',
     '{"email":"","category":[],"status":"","reason":"451 4.7.1 later"}',
-    "[]",
+    "{not json",
 ]
 POSTMARK = [
     '{"Recipient":"P@x.com","MessageID":"m-1","Type":"HardBounce","Tag":"news",'
