@@ -14,7 +14,8 @@ def recorder() -> Iterator[Recorder]:
         yield recorder
 
 
-@pytest.fixture(scope="package")
+# Of a module: while it lives, a loop is running, and no test can run its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser

@@ -67,3 +67,8 @@ def line(process: "subprocess.Popen[str]", what: str) -> dict[str, str]:
             found = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', text)
             return {name: value.strip('"') for name, value in found}
     raise AssertionError(f"it ended without a line {what}")
+
+
+def rounded(cell: object) -> object:
+    """A cell to compare: a sum of floats depends on their order in the last bits."""
+    return float(f"{round(cell, 9):.12g}") if isinstance(cell, float) else cell

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from living import NOW, line, living, settings, tallybook
+from living import NOW, line, living, rounded, settings, tallybook
 
 from extract.forgotten import Forgotten, recipient_key
 from simulator import Spec, serve
@@ -78,9 +78,10 @@ def cells(home: Path) -> Cells:
                 for name, *_ in con.execute(f"describe marts.{table}").fetchall()
                 if name not in VOLATILE
             ]
-            found[table] = con.execute(
+            rows = con.execute(
                 f"select {', '.join(columns)} from marts.{table} order by all"  # noqa: S608 - its own names
             ).fetchall()
+            found[table] = [tuple(map(rounded, row)) for row in rows]
     return found
 
 

@@ -17,7 +17,7 @@ from subprocess import PIPE, Popen
 
 import duckdb
 import pytest
-from living import SPEC, living, settings, tallybook
+from living import SPEC, living, rounded, settings, tallybook
 
 from simulator import Simulator, serve
 from tallybook.heart import Step, last_beat
@@ -71,17 +71,12 @@ def cells(home: Path) -> Cells:
             rows = con.execute(
                 f"select {', '.join(names)} from {table} order by all"  # noqa: S608 - its own names
             ).fetchall()
-            found[table] = [tuple(map(_rounded, row)) for row in rows]
+            found[table] = [tuple(map(rounded, row)) for row in rows]
         [(open_accounts,)] = con.execute(
             "select count(*) from raw.requests where events <> loaded + repeated + dead"
         ).fetchall()
         assert open_accounts == 0
     return found
-
-
-def _rounded(cell: object) -> object:
-    """A sum of floats depends on their order in the last bits."""
-    return float(f"{round(cell, 9):.12g}") if isinstance(cell, float) else cell
 
 
 def settle(env: dict[str, str], home: Path) -> Cells:

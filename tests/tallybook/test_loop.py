@@ -108,7 +108,7 @@ def test_ticks_that_fail_come_less_often_but_never_stop() -> None:
 
 
 def test_a_time_is_written_as_people_write_it() -> None:
-    assert [_seconds(text) for text in ("60s", "5m", "1h", "90")] == [60, 300, 3600, 90]
+    assert [_seconds(text) for text in ("60s", "5m", "1h")] == [60, 300, 3600]
 
 
 @pytest.mark.parametrize("text", ["", "s", "0s", "-5s", "1d", "1.5h"])
@@ -117,6 +117,13 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
     with pytest.raises(typer.BadParameter, match="write one like 60s"):
         _seconds(text)
+
+
+def test_a_number_without_a_unit_is_refused_with_the_units_there_are() -> None:
+    import typer
+
+    with pytest.raises(typer.BadParameter, match="90 has no unit: write 90s, 90m or"):
+        _seconds("90")
 
 
 def test_first_signal_asks_and_the_second_ends_at_once() -> None:
