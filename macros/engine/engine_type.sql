@@ -11,6 +11,6 @@
 
 {% macro spark__engine_type(data_type) -%}
     {{ return({
-        'varchar': 'string', 'timestamp with time zone': 'timestamp'
+        'varchar': 'string', 'timestamp with time zone': 'timestamp', 'integer': 'int'
     }.get(data_type, data_type)) }}
 {%- endmacro %}

@@ -27,11 +27,9 @@
 {%- endmacro %}
 
 {% macro spark__number_new_loads() -%}
-    {#- No sequences: there is one run at a time, and numbers only grow. -#}
     insert into ledger.loads
     select
-        (select coalesce(max(change_number), 0) from ledger.loads)
-        + row_number() over (order by loaded_at, load_id),
+        {{ last_change_number() }} + row_number() over (order by loaded_at, load_id),
         load_id,
         loaded_at
     from (

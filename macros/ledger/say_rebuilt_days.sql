@@ -3,15 +3,11 @@
     whoever runs plain dbt.
 #}
 {% macro say_rebuilt_days() -%}
-    {{ return(adapter.dispatch('say_rebuilt_days', 'tallybook')()) }}
-{%- endmacro %}
-
-{% macro duckdb__say_rebuilt_days() -%}
     {%- if execute %}
     {%- for row in run_query("
         select
             model, account_id, count(*), min(date), max(date),
-            string_agg(distinct reasons, ', ' order by reasons)
+            " ~ joined('reasons', distinct=true) ~ "
         from ledger.rebuilt_days
         where invocation_id = '" ~ invocation_id ~ "'
         group by model, account_id
@@ -25,7 +21,4 @@
     ) -%}
     {%- endfor %}
     {%- endif %}
-{%- endmacro %}
-
-{% macro spark__say_rebuilt_days() -%}
 {%- endmacro %}
