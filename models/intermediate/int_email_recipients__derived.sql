@@ -131,37 +131,9 @@ both_ways as (
 
 ),
 
-reached as (
-
-    with recursive steps as (
-        select
-            message_id,
-            other_id
-        from both_ways
-
-        union
-
-        select
-            steps.message_id,
-            both_ways.other_id
-        from steps
-        inner join both_ways
-            on steps.other_id = both_ways.message_id
-    )
-
-    select * from steps
-
-),
-
 names as (
 
-    select
-        message_id,
-        min(other_id) as first_id
-
-    from reached
-
-    group by message_id
+    {{ first_connected('both_ways', 'message_id', 'other_id') }}
 
 ),
 

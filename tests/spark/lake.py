@@ -23,7 +23,7 @@ def export_raw(warehouse: Path, lake: Path) -> None:
         ).fetchall()
         for (table,) in tables:
             folder = lake / "raw" / table
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
             connection.execute(
                 f"copy raw.{table} to '{folder / 'rows.parquet'}' (format parquet)"
             )

@@ -1,0 +1,60 @@
+"""The same raw tables built by dbt on Spark, in this process."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from dbt.cli.main import dbtRunner
+from lake import export_raw
+from pyspark.sql import SparkSession
+from warehouse import ROOT, Warehouse
+
+Row = dict[str, Any]
+
+
+class OnSpark:
+    """The marts that Spark makes of the raw tables of a DuckDB warehouse."""
+
+    def __init__(self, warehouse: Warehouse, lake: Path, master: str) -> None:
+        """Names them.
+
+        Args:
+            warehouse: Whose raw tables are built from.
+            lake: The folder of the tables.
+            master: The cluster's address.
+        """
+        self.warehouse = warehouse
+        self.lake = lake
+        self.master = master
+
+    def build(self, *arguments: str) -> None:
+        """Hands the raw tables over and runs dbt; fails if it does."""
+        export_raw(self.warehouse.path, self.lake)
+        os.environ |= {
+            "TALLYBOOK_HOME": str(self.lake / "home"),
+            "TALLYBOOK_LAKE": self.lake.as_uri(),
+            "TALLYBOOK_SPARK_MASTER": self.master,
+        }
+        where = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+        paths = [
+            *("--log-path", str(self.lake / "home" / "logs")),
+            *("--target-path", str(self.lake / "home" / "target")),
+        ]
+        result = dbtRunner().invoke(
+            ["build", "--target", "spark", "--quiet", *where, *paths, *arguments]
+        )
+        assert result.success, result.exception or [
+            (one.node.name, one.message[:500])
+            for one in result.result.results
+            if one.status not in ("success", "pass", "skipped")
+        ]
+
+    def rows(self, sql: str) -> list[Row]:
+        """Asks Spark."""
+        found: list[Row] = self.session.sql(sql).toArrow().to_pylist()
+        return found
+
+    @property
+    def session(self) -> SparkSession:
+        """The session that dbt works in."""
+        return SparkSession.builder.getOrCreate()
