@@ -1,80 +1,113 @@
 {#
-    For each name that pairs of names connect with others, directly or through
-    others, the first of all these and of itself: its group's name, as a query of
-    the name and first_id.
+    Names that share a group with another name, and the first of all names that they
+    are connected with through groups, as a query of the name and first_id.
 
-    pairs: a CTE that holds each pair both ways.
-    name, other: its columns.
+    relation: a CTE that says which names are of which groups; texts that may be
+              empty, which then stand for none.
+    name, group: its columns.
 #}
-{% macro first_connected(pairs, name, other) -%}
-    {{ return(adapter.dispatch('first_connected', 'tallybook')(pairs, name, other)) }}
+{% macro first_connected(relation, name, group) -%}
+    {{ return(adapter.dispatch('first_connected', 'tallybook')(relation, name, group)) }}
 {%- endmacro %}
 
-{% macro duckdb__first_connected(pairs, name, other) -%}
-    with recursive steps as (
+{% macro duckdb__first_connected(relation, name, group) -%}
+    with recursive firsts as (
+        select
+            {{ group }},
+            min({{ name }}) as first_id
+        from {{ relation }}
+        where {{ name }} <> '' and {{ group }} <> ''
+        group by {{ group }}
+    ),
+
+    pairs as (
+        select distinct
+            {{ relation }}.{{ name }},
+            firsts.first_id as other
+        from {{ relation }}
+        inner join firsts
+            on {{ relation }}.{{ group }} = firsts.{{ group }}
+        where {{ relation }}.{{ name }} <> ''
+            and {{ relation }}.{{ name }} <> firsts.first_id
+    ),
+
+    both_ways as (
         select
             {{ name }},
-            {{ other }}
-        from {{ pairs }}
+            other
+        from pairs
+
+        union all
+
+        select
+            other as {{ name }},
+            {{ name }} as other
+        from pairs
+    ),
+
+    reached as (
+        select
+            {{ name }},
+            other
+        from both_ways
 
         union
 
         select
-            steps.{{ name }},
-            {{ pairs }}.{{ other }}
-        from steps
-        inner join {{ pairs }}
-            on steps.{{ other }} = {{ pairs }}.{{ name }}
+            reached.{{ name }},
+            both_ways.other
+        from reached
+        inner join both_ways
+            on reached.other = both_ways.{{ name }}
     )
 
     select
         {{ name }},
-        min({{ other }}) as first_id
-    from steps
+        min(other) as first_id
+    from reached
     group by {{ name }}
 {%- endmacro %}
 
-{% macro spark__first_connected(pairs, name, other) -%}
-    {#- Spark's recursion knows no end but emptiness. So each name asks its
-        neighbours for the first that they know, as often as the longest chain is
-        long; one that is longer raises instead of giving two names to a group. -#}
-    {%- set rounds = 16 -%}
-    with links as (
-        {#- A CTE is written out wherever it is named, unless chance is in it. #}
-        select distinct {{ name }}, {{ other }}
+{% macro spark__first_connected(relation, name, group) -%}
+    {#- Spark's recursion ends only where nothing comes any more, and here it goes in
+        circles. So groups and names tell each other the first that they know, as
+        often as the longest chain is long; one that is longer raises instead of
+        giving two names to what is one. -#}
+    {%- set rounds = 12 -%}
+    with known_0 as (
+        select
+            {{ name }},
+            {{ group }},
+            min({{ name }}) over (partition by {{ group }}) as first_id
         from (
-            select {{ name }}, {{ other }} from {{ pairs }}
-            union all
-            select {{ name }}, {{ name }} as {{ other }} from {{ pairs }}
+            select distinct {{ name }}, {{ group }}
+            from {{ relation }}
+            where {{ name }} <> '' and {{ group }} <> ''
         )
-        where rand() >= 0
-    ),
-    known_0 as (
-        select {{ name }}, {{ name }} as first_id
-        from links
-        where {{ name }} = {{ other }}
+        qualify count(*) over (partition by {{ group }}) > 1
     ),
     {%- for round in range(rounds) %}
     known_{{ round + 1 }} as (
         select
-            links.{{ name }},
-            min(known.first_id) as first_id,
-            min(case when links.{{ other }} = links.{{ name }} then known.first_id end)
-                as known_before
-        from links
-        inner join known_{{ round }} as known
-            on links.{{ other }} = known.{{ name }}
-        group by links.{{ name }}
+            {{ name }},
+            {{ group }},
+            min(first_id) over (partition by {{ group }}) as first_id
+        from (
+            select
+                {{ name }},
+                {{ group }},
+                min(first_id) over (partition by {{ name }}) as first_id
+            from known_{{ round }}
+        )
     ){{ ',' if not loop.last }}
     {%- endfor %}
 
     select
         {{ name }},
         case
-            when first_id = known_before then first_id
-            else raise_error(
-                'A chain of more than {{ rounds }} ids of one message: ' || {{ name }}
-            )
+            when min(first_id) = max(first_id) then min(first_id)
+            else raise_error('A chain of more than {{ rounds }} groups of ids: ' || {{ name }})
         end as first_id
     from known_{{ rounds }}
+    group by {{ name }}
 {%- endmacro %}
