@@ -1,7 +1,8 @@
 {#
-    dbt-spark escapes a quote by a backslash, which our target takes as it is
-    (escapedStringLiterals in profiles.yml).
+    A text to stand between single quotes. Where a backslash is a backslash
+    (escapedStringLiterals in profiles.yml) Spark knows no way to write a quote
+    within its own kind, so it comes between two texts.
 #}
 {% macro spark__escape_single_quotes(expression) -%}
-    {{ expression | replace("'", "''") }}
+    {{ expression | replace("'", "' || \"'\" || '") }}
 {%- endmacro %}

@@ -8,7 +8,7 @@
     {%- for row in agate_table.rows -%}
         {%- set cells = [] -%}
         {%- for name in agate_table.column_names -%}
-            {%- set text = "'" ~ (row[name] | string | replace("'", "''")) ~ "'" -%}
+            {%- set text = "'" ~ escape_single_quotes(row[name] | string) ~ "'" -%}
             {%- do cells.append(
                 'cast(' ~ ('null' if row[name] is none else text) ~ ' as ' ~ types[name] ~ ')'
             ) -%}

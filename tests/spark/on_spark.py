@@ -58,3 +58,7 @@ class OnSpark:
     def session(self) -> SparkSession:
         """The session that dbt works in."""
         return SparkSession.builder.getOrCreate()
+
+    def stop(self) -> None:
+        """Leaves the cluster."""
+        self.session.stop()
