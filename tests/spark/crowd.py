@@ -18,6 +18,10 @@ from reporting_worlds import reporting_worlds, zone_days
 from warehouse import Warehouse
 from worlds import Load, World, at, worlds
 
+HOUR = timedelta(hours=1)
+HOURS = range(0, 72, 5)
+"""When clients tell something."""
+
 Drawn = TypeVar("Drawn")
 Row = dict[str, Any]
 
@@ -129,11 +133,15 @@ def load_the_rest(warehouse: Warehouse, number: int) -> None:
     begin = at("2025-11-01T00:00:00") + timedelta(days=number)
     tables = {
         "client_events": [
-            _client_event(f"client-{number}-{hour}", begin + timedelta(hours=hour))
-            for hour in range(0, 72, 5)
+            {
+                **_client_event(f"client-{number}-{hour}", begin + hour * HOUR),
+                "received_at": begin,
+                "request_id": f"{'posted' if place > 1 else 'replay-dead'}-{number}",
+            }
+            for place, hour in enumerate(HOURS)
         ],
         "lane_runs": [
-            _lane_run(lane, begin + timedelta(hours=hour), f"{number}-{hour}")
+            _lane_run(lane, begin + hour * HOUR, f"{number}-{hour}")
             for lane in ("latest", "missing")
             for hour in (1, 30)
         ],
@@ -149,16 +157,9 @@ def load_the_rest(warehouse: Warehouse, number: int) -> None:
             for name in ("delivered", "opened")
         ],
         "requests": [
-            {
-                "request_id": f"replay-dead-{number}",
-                "source": "inbox",
-                "lane": "replay",
-                "received_at": begin,
-                "events": 2,
-                "loaded": 2,
-                "repeated": 0,
-                "dead": 0,
-            }
+            _request(f"posted-{number}", begin, loaded=len(HOURS) - 2),
+            _request(f"replay-dead-{number}", begin, loaded=2),
+            _request(f"broken-{number}", begin, dead=2),
         ],
         "dead_letters": [
             {
@@ -166,7 +167,7 @@ def load_the_rest(warehouse: Warehouse, number: int) -> None:
                 "source": "inbox",
                 "received_at": begin,
                 "reason": "no JSON",
-                "request_id": "request-1",
+                "request_id": f"broken-{number}",
                 "position": 0,
                 "body": "{",
             }
@@ -194,9 +195,21 @@ def _client_event(key: str, occurred_at: datetime) -> Row:
         "occurred_at": occurred_at,
         "received_at": occurred_at,
         "via": "beacon",
-        "request_id": "request-1",
         "position": 0,
         "payload": json.dumps(payload),
+    }
+
+
+def _request(request_id: str, at: datetime, *, loaded: int = 0, dead: int = 0) -> Row:
+    return {
+        "request_id": request_id,
+        "source": "inbox",
+        "lane": "replay" if request_id.startswith("replay") else "received",
+        "received_at": at,
+        "events": loaded + dead,
+        "loaded": loaded,
+        "repeated": 0,
+        "dead": dead,
     }
 
 
