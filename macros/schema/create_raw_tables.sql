@@ -43,7 +43,7 @@
         {%- for column in source.columns.values() %}
         {{ column.name }} {{ engine_type(column.data_type) }}{{ ',' if not loop.last }}
         {%- endfor %}
-    ) using parquet location '{{ lake() }}/raw/{{ source.identifier }}';
+    ) using parquet options (recursiveFileLookup 'true') location '{{ lake() }}/raw/{{ source.identifier }}';
     {%- endfor %}
     {%- endif %}
 {%- endmacro %}

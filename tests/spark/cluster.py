@@ -36,9 +36,7 @@ def standalone(folder: Path, workers: int = 2) -> Iterator[str]:
     with ExitStack() as running:
         log = folder / "master.log"
         running.enter_context(
-            _process(
-                log, "master.Master", *listen, str(page), "--port", str(port)
-            )
+            _process(log, "master.Master", *listen, str(page), "--port", str(port))
         )
         _wait_for(log, "I have been elected leader")
         for number in range(workers):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from reporting_worlds import reporting_worlds, zone_days
 from warehouse import Warehouse
-from worlds import Load, World, at, worlds
+from worlds import DOMAINS, Load, World, at, worlds
 
 HOUR = timedelta(hours=1)
 HOURS = range(0, 72, 5)
@@ -26,7 +26,7 @@ Drawn = TypeVar("Drawn")
 Row = dict[str, Any]
 
 MOVED, LEFT = "account-0", "account-1"
-"""The account that moves to another zone, and the one that is deleted."""
+"""Of those with conversations: the account that moves, and the one that is deleted."""
 
 
 def drawn(strategy: st.SearchStrategy[Drawn], number: int) -> Drawn:
@@ -87,15 +87,15 @@ class Crowd:
         talking = {row["event_id"]: row for row in first["reporting_events"]}
         gone = next(r for r in talking.values() if r["deleted_at"] is None)
         addressed = first["email_recipients"][0]
-        account = {"sending_domain": None, "updated_at": written, "deleted_at": None}
+        first["accounts"] += [
+            _account("acme", "America/New_York", DOMAINS[0]),
+            _account("bolt", "Asia/Kathmandu", DOMAINS[1]),
+        ]
         second["accounts"] += [
-            {**account, "account_id": MOVED, "reporting_timezone": "Pacific/Apia"},
-            {
-                **account,
-                "account_id": LEFT,
-                "reporting_timezone": "America/Havana",
-                "deleted_at": written,
-            },
+            _account("acme", "America/New_York", DOMAINS[0]),
+            _account("bolt", "America/Santiago", DOMAINS[1]),
+            _account(MOVED, "Pacific/Apia"),
+            _account(LEFT, "America/Havana", deleted_at=written),
         ]
         second["reporting_events"].append(
             {**gone, "updated_at": written, "deleted_at": written}
@@ -103,6 +103,21 @@ class Crowd:
         second["email_recipients"].append(
             {**addressed, "updated_at": written, "deleted_at": written}
         )
+
+
+def _account(
+    account_id: str,
+    timezone: str,
+    domain: str | None = None,
+    deleted_at: datetime | None = None,
+) -> Row:
+    return {
+        "account_id": account_id,
+        "reporting_timezone": timezone,
+        "sending_domain": domain,
+        "updated_at": at("2034-01-01T00:00:00"),
+        "deleted_at": deleted_at,
+    }
 
 
 def _is_of_an_application(world: World) -> bool:

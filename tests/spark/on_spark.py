@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from dbt.cli.main import dbtRunner
-from lake import export_raw
 from pyspark.sql import SparkSession
 from warehouse import ROOT, Warehouse
+
+from extract.lake import land
 
 Row = dict[str, Any]
 
@@ -28,8 +30,10 @@ class OnSpark:
         self.master = master
 
     def build(self, *arguments: str) -> None:
-        """Hands the raw tables over and runs dbt; fails if it does."""
-        export_raw(self.warehouse.path, self.lake)
+        """Lands what the lake doesn't hold yet and runs dbt; fails if it does."""
+        with duckdb.connect(self.warehouse.path, read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            land(connection, self.lake.as_uri())
         os.environ |= {
             "TALLYBOOK_HOME": str(self.lake / "home"),
             "TALLYBOOK_LAKE": self.lake.as_uri(),
