@@ -1,22 +1,18 @@
 {#
-    A statement that makes a table of a model with a contract, in partitions if
-    there are any: the rows of each lie together, in as few files as hold them.
+    A statement that makes a table of a model, in partitions if there are any: the
+    rows of each lie together, in as few files as hold them.
 #}
 {% macro in_partitions(relation, sql, partition) -%}
-    {{ get_assert_columns_equivalent(sql) }}
     create table {{ relation }} using parquet
-    {%- if partition %}
-    partitioned by ({{ partition.name }})
-    {%- endif %}
+    {%- if not partition %}
     as
-    {%- if partition and partition.name not in model.columns %}
+    {{ sql }}
+    {%- else %}
+    partitioned by ({{ partition.name }}) as
     select /*+ rebalance({{ partition.name }}) */ *
     from (
-        select {{ model.columns.keys() | join(', ') }}, {{ partition.expression }} as {{ partition.name }}
+        select *{{ ', ' ~ partition.expression ~ ' as ' ~ partition.name if partition.name not in model.columns }}
         from ({{ sql }})
     )
-    {%- else %}
-    select {{ '/*+ rebalance(' ~ partition.name ~ ') */ ' if partition }}{{ model.columns.keys() | join(', ') }}
-    from ({{ sql }})
     {%- endif %}
 {%- endmacro %}

@@ -30,6 +30,12 @@
     {% if reason or touched_count %}
         {% do adapter.drop_relation(building) %}
         {% do run_query(in_partitions(building, compiled_code, partition)) %}
+        {#- The contract is held against what was made: asking the model's SQL for its
+            columns would plan it once more. #}
+        {% do get_assert_columns_equivalent(
+            'select * ' ~ ('except (' ~ partition.name ~ ')' if partition and partition.name not in columns)
+            ~ ' from ' ~ building
+        ) %}
     {% endif %}
 
     {% if reason %}
