@@ -8,7 +8,7 @@ demo: .venv/core
 	$(BIN)/tallybook demo
 
 test: .venv/dev
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/spark
 
 # The same models on Apache Spark; needs Java 17.
 test-spark: .venv/spark
