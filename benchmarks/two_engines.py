@@ -17,10 +17,12 @@ from pathlib import Path
 
 import duckdb
 from dbt.artifacts.schemas.results import BaseResult
+from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.dbt_runs import dbt, from_first_to_last
+from extract.lake import land
 
 STAGES = (
     "int_email_recipients__derived",
@@ -54,6 +56,10 @@ def main() -> None:
         for stage in one["stages"]:
             table.add_row(stage["name"], *(f"{stage[of]:.2f}" for of in ENGINES))
         Console().print(table)
+        Console().print(
+            f"DuckDB's file: {one['duckdb_mb']:,.0f} MB, of which raw"
+            f" {one['duckdb_raw_mb']:,.0f}; Spark shuffled {one['shuffled_mb']:,.0f} MB"
+        )
 
 
 ENGINES = ("duckdb", "spark", "mb")
@@ -78,13 +84,19 @@ def measure(events: int) -> dict[str, object]:
         dbt(folder, "run-operation", "create_raw_tables_now")
         _fill(path, events)
         began = time.perf_counter()
-        _export(path, lake)
+        with duckdb.connect(path) as connection:
+            land(connection, lake.as_uri())
         exported = time.perf_counter() - began
         raw = path.stat().st_size
         ours = dbt(folder, "build", *NO_TESTS)
         theirs = dbt(folder, "build", "--target", "spark", *NO_TESTS)
         stages = [
-            {"name": "raw, as Parquet", "duckdb": 0.0, "spark": exported, "mb": 0.0},
+            {
+                "name": "raw, landed as Parquet",
+                "duckdb": 0.0,
+                "spark": exported,
+                "mb": 0.0,
+            },
             *({"name": stage, **_both(ours, theirs, stage)} for stage in STAGES),
             {
                 "name": "a whole build",
@@ -101,6 +113,7 @@ def measure(events: int) -> dict[str, object]:
             "stages": stages,
             "duckdb_raw_mb": raw / 1e6,
             "duckdb_mb": path.stat().st_size / 1e6,
+            "shuffled_mb": _shuffled(),
         }
 
 
@@ -120,18 +133,13 @@ def _fill(path: Path, events: int) -> None:
         connection.execute("checkpoint")
 
 
-def _export(path: Path, lake: Path) -> None:
-    """Writes raw as Parquet, as landing does."""
-    with duckdb.connect(path, read_only=True) as connection:
-        tables = connection.execute(
-            "select table_name from duckdb_tables() where schema_name = 'raw'"
-        ).fetchall()
-        for (table,) in tables:
-            folder = lake / "raw" / table
-            folder.mkdir(parents=True)
-            connection.execute(
-                f"copy raw.{table} to '{folder}/rows.parquet' (format parquet)"
-            )
+def _shuffled() -> float:
+    """Megabytes that Spark's tasks handed to each other; ends the session."""
+    session = SparkSession.builder.getOrCreate()
+    executors = session._jsc.sc().statusStore().executorList(False)
+    moved = sum(executors.apply(n).totalShuffleWrite() for n in range(executors.size()))
+    session.stop()
+    return moved / 1e6
 
 
 def _both(

@@ -82,6 +82,9 @@ class Crowd:
 
     def _change_much(self) -> None:
         """Sees to it that the second load holds what is asked for by name."""
+        # A changed setting would build everything whole.
+        self.loads[0].settings.update(self.loads[1].settings)
+        self.loads[1].settings.clear()
         first, second = (load.app for load in self.loads)
         written = at("2034-01-01T00:00:00")
         talking = {row["event_id"]: row for row in first["reporting_events"]}
