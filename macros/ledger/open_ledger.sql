@@ -86,7 +86,8 @@
     {#- Only ever added to, but for trim_ledger: of a model's lines the newest says
         where it stands. -#}
     {%- if execute %}
-    create schema if not exists ledger;
+    {%- do run_query('create schema if not exists ledger') %}
+    {%- do recover_ledger() %}
     {{ ledger_table('loads', {
         'change_number': 'bigint', 'load_id': 'varchar', 'loaded_at': 'timestamp'
     }) }}

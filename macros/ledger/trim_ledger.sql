@@ -44,4 +44,10 @@
 {%- endmacro %}
 
 {% macro spark__trim_ledger() -%}
+    {#- Some thirty builds. -#}
+    {%- if execute and run_query(
+        'select count(*) from ledger.position_lines'
+    ).rows[0][0] | int > 1000 -%}
+        {%- do compact_ledger() -%}
+    {%- endif -%}
 {%- endmacro %}
