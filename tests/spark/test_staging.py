@@ -9,8 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 from dbt.cli.main import dbtRunner
-from lake import export_raw
 from pyspark.sql import SparkSession
+
+from extract.lake import land
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -119,7 +120,8 @@ def both(
     dbt(home, "run-operation", "create_raw_tables_now")
     fill(home / "warehouse.duckdb")
     dbt(home, "build", *staging)
-    export_raw(home / "warehouse.duckdb", lake)
+    with duckdb.connect(home / "warehouse.duckdb", read_only=True) as connection:
+        land(connection, lake.as_uri())
 
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(ROOT)
