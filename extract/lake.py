@@ -61,7 +61,7 @@ def land(warehouse: duckdb.DuckDBPyConnection, lake: str) -> Landed:
 
     Args:
         warehouse: Nobody else writes it meanwhile.
-        lake: The address of a folder: file:///srv/lake, s3://bucket/lake. What fsspec
+        lake: The address of a folder: file:///srv/lake, s3a://bucket/lake. What fsspec
             needs beside it (s3fs and its credentials) is the machine's.
 
     Returns:

@@ -234,7 +234,7 @@ def _requested(
 def land(as_json: AsJson = False) -> None:
     """Write what was loaded to shared storage, as Parquet for Spark.
 
-    TALLYBOOK_LAKE names the folder: file:///srv/lake, s3://bucket/lake.
+    TALLYBOOK_LAKE names the folder: file:///srv/lake, s3a://bucket/lake.
     """
     with _working("land", as_json) as (_, say):
         from tallybook.landing import land as land_all
