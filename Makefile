@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test proof mutate lint format bench constraints clean
+.PHONY: demo test test-spark proof mutate lint format bench constraints clean
 
 demo: .venv/core
 	$(BIN)/tallybook demo
 
 test: .venv/dev
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/spark
+
+# The same models on Apache Spark; needs Java 17.
+test-spark: .venv/spark
+	$(BIN)/pytest tests/spark
 
 # The long proofs, whole: `make test` runs a sample of each.
 proof: .venv/dev
@@ -50,6 +54,10 @@ constraints: .venv/dev
 
 .venv/dev: .venv/core
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/spark: .venv/dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,spark]'
 	touch $@
 
 clean:

@@ -38,7 +38,7 @@
             email_id,
             recipient_key,
             recipient,
-            cast(null as varchar) as member_id,
+            cast(null as string) as member_id,
             sent_message_id as message_id,
             sent_at,
             false as is_deleted

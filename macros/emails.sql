@@ -25,9 +25,9 @@
         select
             email_id,
             min(account_id) as account_id,
-            cast(null as varchar) as notification_id,
+            cast(null as string) as notification_id,
             min(subject) as subject,
-            cast(null as varchar) as newsletter_id,
+            cast(null as string) as newsletter_id,
             cast(null as boolean) as track_opens,
             min(sent_at) as submitted_at,
             false as is_deleted

@@ -4,7 +4,7 @@
 #}
 {% macro first_address(header) -%}
     nullif(regexp_extract(
-        regexp_replace({{ header }}, '"(?:[^"\\]|\\.)*"', '', 'g'),
-        '[^\s<>,;"]+@[^\s<>,;"]+'
+        {{ remove_matches(header, '"(?:[^"\\\\]|\\\\.)*"') }},
+        '[^\s<>,;"]+@[^\s<>,;"]+', 0
     ), '')
 {%- endmacro %}

@@ -3,5 +3,5 @@
     address; the whole text where there is none.
 #}
 {% macro mailbox_domain(recipient_key) -%}
-    regexp_extract({{ recipient_key }}, '[^@]*$')
+    regexp_extract({{ recipient_key }}, '[^@]*$', 0)
 {%- endmacro %}

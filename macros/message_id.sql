@@ -3,5 +3,5 @@
     null when nothing is left.
 #}
 {% macro message_id(column) -%}
-    nullif(trim(trim({{ column }}), '<>'), '')
+    nullif(trim(both '<>' from trim({{ column }})), '')
 {%- endmacro %}

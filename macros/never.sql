@@ -3,5 +3,5 @@
     where events that no day holds are counted.
 #}
 {% macro never() -%}
-    timestamptz '1970-01-02 00:00:00+00'
+    {{ instant('1970-01-02 00:00:00+00') }}
 {%- endmacro %}

@@ -230,6 +230,20 @@ def _requested(
     return None
 
 
+@app.command(hidden=True)  # of no use without the extra [spark]: docs/scaling.md
+def land(as_json: AsJson = False) -> None:
+    """Write what was loaded to shared storage, as Parquet for Spark.
+
+    TALLYBOOK_LAKE names the folder: file:///srv/lake, s3a://bucket/lake.
+    """
+    with _working("land", as_json) as (_, say):
+        from tallybook.landing import land as land_all
+
+        landed, lake = land_all()
+        say.landed(landed, lake)
+    _answer(as_json, Exit.GOOD, landed=landed)
+
+
 @app.command()
 def check(
     report: Annotated[

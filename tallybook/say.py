@@ -21,6 +21,7 @@ from tallybook.errors import CannotRunError
 
 if TYPE_CHECKING:
     from extract.backfills import Backfill
+    from extract.lake import Landed
     from extract.pipeline import Outcome, Swept
     from extract.pipeline import Progress as Reading
     from tallybook.dead_letters import Kind
@@ -99,6 +100,16 @@ class Say:
         """What a sweep found in each table."""
         for one in swept:
             self.line(escape(f"{one.table}  {_found(one)}"), _MARKS[one.outcome])
+
+    def landed(self, landed: "Landed", lake: str) -> None:
+        """What a landing has written."""
+        rows = sum(landed.rows.values())
+        self.line(
+            escape(f"{landed.loads:,} new loads are at {lake}: {rows:,} rows")
+            if landed.loads
+            else escape(f"nothing new for {lake}"),
+            GOOD,
+        )
 
     def building(self, done: int, nodes: int) -> None:
         """Moves the bar of the build."""

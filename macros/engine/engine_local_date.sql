@@ -10,3 +10,7 @@
 {% macro duckdb__engine_local_date(instant, timezone) -%}
     cast({{ instant }} at time zone {{ timezone }} as date)
 {%- endmacro %}
+
+{% macro spark__engine_local_date(instant, timezone) -%}
+    cast(from_utc_timestamp({{ instant }}, {{ timezone }}) as date)
+{%- endmacro %}

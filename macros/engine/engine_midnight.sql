@@ -10,3 +10,7 @@
 {% macro duckdb__engine_midnight(date, timezone) -%}
     cast({{ date }} as timestamp) at time zone {{ timezone }}
 {%- endmacro %}
+
+{% macro spark__engine_midnight(date, timezone) -%}
+    to_utc_timestamp(cast({{ date }} as timestamp), {{ timezone }})
+{%- endmacro %}

@@ -8,3 +8,7 @@
 {% macro duckdb__epoch_us(instant) -%}
     epoch_us({{ instant }})
 {%- endmacro %}
+
+{% macro spark__epoch_us(instant) -%}
+    unix_micros({{ instant }})
+{%- endmacro %}

@@ -8,3 +8,7 @@
 {% macro duckdb__from_epoch_us(microseconds) -%}
     make_timestamptz({{ microseconds }})
 {%- endmacro %}
+
+{% macro spark__from_epoch_us(microseconds) -%}
+    timestamp_micros({{ microseconds }})
+{%- endmacro %}

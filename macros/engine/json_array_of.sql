@@ -8,3 +8,7 @@
 {% macro duckdb__json_array_of(text) -%}
     case when {{ text }} is not null then cast(to_json([{{ text }}]) as varchar) end
 {%- endmacro %}
+
+{% macro spark__json_array_of(text) -%}
+    case when {{ text }} is not null then to_json(array({{ text }})) end
+{%- endmacro %}

@@ -13,3 +13,7 @@
 {% macro duckdb__json_field(fields, name) -%}
     {{ return('found[' ~ ((fields.keys() | list).index(name) + 1) ~ ']') }}
 {%- endmacro %}
+
+{% macro spark__json_field(fields, name) -%}
+    {{ return('found[' ~ (fields.keys() | list).index(name) ~ ']') }}
+{%- endmacro %}

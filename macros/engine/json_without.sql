@@ -12,3 +12,10 @@
         {%- for member in members %}"{{ member }}":null{{ ',' if not loop.last }}
         {%- endfor %}}')) as varchar), '{}')
 {%- endmacro %}
+
+{% macro spark__json_without(column, members) -%}
+    nullif(to_json(map_filter(
+        from_json({{ column }}, 'map<string, variant>'),
+        (member, held) -> member not in ('{{ members | join("', '") }}')
+    )), '{}')
+{%- endmacro %}

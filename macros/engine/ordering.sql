@@ -8,3 +8,7 @@
 {% macro duckdb__ordering(columns) -%}
     row({{ columns | join(', ') }})
 {%- endmacro %}
+
+{% macro spark__ordering(columns) -%}
+    struct({{ columns | join(', ') }})
+{%- endmacro %}

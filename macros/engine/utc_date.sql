@@ -8,3 +8,7 @@
 {% macro duckdb__utc_date(instant) -%}
     cast(make_timestamp(epoch_us({{ instant }})) as date)
 {%- endmacro %}
+
+{% macro spark__utc_date(instant) -%}
+    date_from_unix_date(cast(floor(unix_micros({{ instant }}) / 86400000000) as int))
+{%- endmacro %}

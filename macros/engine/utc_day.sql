@@ -9,3 +9,7 @@
 {% macro duckdb__utc_day(instant) -%}
     cast(epoch_us({{ instant }}) // 86400000000 as integer)
 {%- endmacro %}
+
+{% macro spark__utc_day(instant) -%}
+    cast(unix_micros({{ instant }}) div 86400000000 as int)
+{%- endmacro %}

@@ -8,3 +8,7 @@
 {% macro duckdb__utc_midnight(day) -%}
     make_timestamptz(({{ day }} - date '1970-01-01') * 86400000000)
 {%- endmacro %}
+
+{% macro spark__utc_midnight(day) -%}
+    timestamp_micros(unix_date({{ day }}) * 86400000000)
+{%- endmacro %}

@@ -11,7 +11,7 @@
         from {{ untested(events) }} as changed
         inner join {{ ref('int_accounts') }} as accounts
             on changed.account_id = accounts.account_id
-        asof inner join (
+        {{ nearest() }} inner join (
             select *
             from {{ ref('stg_tallybook__time_zone_days') }}
             where timezone in (

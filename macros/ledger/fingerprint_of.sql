@@ -5,8 +5,8 @@
 {% macro fingerprint_of(names) -%}
     concat_ws(' ', ''
         {%- for name in names %}, (
-            select md5(coalesce(string_agg(line, chr(10) order by line), ''))
-            from (select cast(r as varchar) as line from {{ ref(name) }} as r)
+            select md5(coalesce({{ joined('line', separator='chr(10)') }}, ''))
+            from (select {{ row_text('r') }} as line from {{ ref(name) }} as r)
         )
         {%- endfor %})
 {%- endmacro %}

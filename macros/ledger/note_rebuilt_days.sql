@@ -11,7 +11,7 @@
         '{{ this.identifier }}',
         account_id,
         date,
-        string_agg(distinct reason, ', ' order by reason),
+        {{ joined('reason', distinct=true) }},
         '{{ invocation_id }}'
     from {{ ref(touched) }}
     group by account_id, date

@@ -3,6 +3,10 @@
     changed: the next run's need not look at it again.
 #}
 {% macro note_tests(results) -%}
+    {{ return(adapter.dispatch('note_tests', 'tallybook')(results)) }}
+{%- endmacro %}
+
+{% macro duckdb__note_tests(results) -%}
     {%- if execute %}
     {%- set looked = test_positions().looked %}
     {%- set rows = [] %}
@@ -29,4 +33,7 @@
     values (passed.test, passed.number, current_timestamp)
     {%- endif %}
     {%- endif %}
+{%- endmacro %}
+
+{% macro spark__note_tests(results) -%}
 {%- endmacro %}

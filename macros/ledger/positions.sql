@@ -12,10 +12,12 @@
     {%- if key not in graph -%}
         {%- set found = {} -%}
         {%- for row in run_query(
-            "select model, coalesce(taken_through, 0), taken_fingerprint, rebuild_reason from ledger.positions"
+            "select model, coalesce(taken_through, 0), taken_fingerprint, rebuild_reason, "
+            ~ "looked_through, fingerprint from ledger.positions"
         ).rows -%}
             {%- do found.update({row[0]: {
-                'taken_through': row[1] | int, 'fingerprint': row[2], 'rebuild_reason': row[3]
+                'taken_through': row[1] | int, 'fingerprint': row[2], 'rebuild_reason': row[3],
+                'looked_through': row[4] | int, 'looked_fingerprint': row[5]
             }}) -%}
         {%- endfor -%}
         {#- Of two threads that ask at once, the first one's answer counts. -#}

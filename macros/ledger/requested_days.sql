@@ -7,8 +7,7 @@
     (
         select distinct
             account_id,
-            cast(unnest(generate_series(from_date, to_date, interval 1 day)) as date)
-                as date
+            {{ each_date('from_date', 'to_date') }} as date
         from ledger.requested_days
         where change_number > {{ through }} and {{ through }} > 0
     )

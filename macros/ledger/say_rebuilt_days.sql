@@ -7,7 +7,7 @@
     {%- for row in run_query("
         select
             model, account_id, count(*), min(date), max(date),
-            string_agg(distinct reasons, ', ' order by reasons)
+            " ~ joined('reasons', distinct=true) ~ "
         from ledger.rebuilt_days
         where invocation_id = '" ~ invocation_id ~ "'
         group by model, account_id

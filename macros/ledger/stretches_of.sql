@@ -15,7 +15,7 @@
         days as (
             select
                 date,
-                date - lag(date) over (order by date) as gap
+                " ~ days_between("lag(date) over (order by date)", "date") ~ " as gap
             from (select distinct date from " ~ relation ~ ")
         ),
         stretches as (

@@ -4,6 +4,10 @@
     often models were built, and which days, is kept for 90 days.
 #}
 {% macro trim_ledger() -%}
+    {{ return(adapter.dispatch('trim_ledger', 'tallybook')()) }}
+{%- endmacro %}
+
+{% macro duckdb__trim_ledger() -%}
     {%- if execute %}
     {%- set through = run_query("
         select coalesce(least(
@@ -37,4 +41,13 @@
     insert into ledger.trimmed values ({{ through[0][0] }});
     {%- endif %}
     {%- endif %}
+{%- endmacro %}
+
+{% macro spark__trim_ledger() -%}
+    {#- Some thirty builds. -#}
+    {%- if execute and run_query(
+        'select count(*) from ledger.position_lines'
+    ).rows[0][0] | int > 1000 -%}
+        {%- do compact_ledger() -%}
+    {%- endif -%}
 {%- endmacro %}

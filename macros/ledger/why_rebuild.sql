@@ -6,7 +6,7 @@
 {% macro why_rebuild(model_name, rebuilt_with, fingerprinted, after_hours=none) -%}
     {%- set last = positions().get(model_name, {}) -%}
     {%- set found = run_query(
-        "select " ~ fingerprint_of(fingerprinted) ~ ", string_agg(distinct model, ', ' order by model) "
+        "select " ~ fingerprint_of(fingerprinted) ~ ", " ~ joined('model', distinct=true) ~ " "
         ~ "from ledger.rebuilds where change_number > " ~ taken_through(model_name)
         ~ " and model in ('" ~ rebuilt_with | join("', '") ~ "')"
     ).rows[0] -%}

@@ -5,6 +5,10 @@
     them; a test compares them with what dlt makes.
 #}
 {% macro create_raw_tables() -%}
+    {{ return(adapter.dispatch('create_raw_tables', 'tallybook')()) }}
+{%- endmacro %}
+
+{% macro duckdb__create_raw_tables() -%}
     {%- if execute %}
     {%- set held = {} %}
     {%- for row in run_query(
@@ -25,6 +29,21 @@
     alter table raw.{{ source.identifier }} add column {{ column.name }} {{ column.data_type }};
     {%- endfor %}
     {%- endif %}
+    {%- endfor %}
+    {%- endif %}
+{%- endmacro %}
+
+{% macro spark__create_raw_tables() -%}
+    {#- Parquet files and a definition over them, which is made anew each time. -#}
+    {%- if execute %}
+    create schema if not exists raw;
+    {%- for source in graph.sources.values() if source.schema == 'raw' %}
+    drop table if exists raw.{{ source.identifier }};
+    create table raw.{{ source.identifier }} (
+        {%- for column in source.columns.values() %}
+        {{ column.name }} {{ engine_type(column.data_type) }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    ) using parquet options (recursiveFileLookup 'true') location '{{ lake() }}/raw/{{ source.identifier }}';
     {%- endfor %}
     {%- endif %}
 {%- endmacro %}

@@ -3,5 +3,6 @@
     dbt run-operation create_raw_tables_now
 #}
 {% macro create_raw_tables_now() -%}
-    {%- do run_query(create_raw_tables()) -%}
+    {%- set sql = statements(create_raw_tables()) -%}
+    {%- if sql -%}{%- do run_query(sql) -%}{%- endif -%}
 {%- endmacro %}

@@ -22,7 +22,7 @@ domains as (
 
     select
         source_name,
-        unnest(from_json(value, '["VARCHAR"]')) as domain,
+        {{ json_texts('value') }} as domain,
         load_id
 
     from settings

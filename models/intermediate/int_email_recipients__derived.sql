@@ -99,69 +99,9 @@ first_ids as (
 ),
 
 {# Few have several: these are one message, with whatever any of them is one. #}
-pairs as (
-
-    select distinct
-        told.message_id,
-        first_ids.message_id as other_id
-
-    from told
-
-    inner join first_ids
-        on told.provider_message_id = first_ids.provider_message_id
-
-    where told.message_id <> ''
-        and told.message_id <> first_ids.message_id
-
-),
-
-both_ways as (
-
-    select
-        message_id,
-        other_id
-    from pairs
-
-    union all
-
-    select
-        other_id as message_id,
-        message_id as other_id
-    from pairs
-
-),
-
-reached as (
-
-    with recursive steps as (
-        select
-            message_id,
-            other_id
-        from both_ways
-
-        union
-
-        select
-            steps.message_id,
-            both_ways.other_id
-        from steps
-        inner join both_ways
-            on steps.other_id = both_ways.message_id
-    )
-
-    select * from steps
-
-),
-
 names as (
 
-    select
-        message_id,
-        min(other_id) as first_id
-
-    from reached
-
-    group by message_id
+    {{ first_connected('told', 'message_id', 'provider_message_id') }}
 
 ),
 

@@ -53,9 +53,9 @@ local_days as (
 
     from zones_in_use
 
-    cross join unnest(generate_series(
-        zones_in_use.first_utc_day, zones_in_use.last_utc_day
-    )) as utc_days (utc_day)
+    cross join {{ each_number(
+        'zones_in_use.first_utc_day', 'zones_in_use.last_utc_day'
+    ) }} as utc_days (utc_day)
 
 )
 

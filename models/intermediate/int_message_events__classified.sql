@@ -74,10 +74,10 @@ classified as (
         on named.enhanced_code = by_code.code
 
     left join bounce_classes as by_family
-        on regexp_extract(named.enhanced_code, '^\d\.\d+') = by_family.code
+        on regexp_extract(named.enhanced_code, '^\d\.\d+', 0) = by_family.code
 
     left join bounce_classes as by_smtp_code
-        on cast(named.smtp_code as varchar) = by_smtp_code.code
+        on cast(named.smtp_code as string) = by_smtp_code.code
 
 )
 

@@ -90,9 +90,9 @@ linked as (
 emails as (
 
     select *
-    from {{ emails(
+    from {{ emails(only_those(
         'email_id in (select linked.linked_email_id from linked)'
-    ) }}
+    )) }}
 
 ),
 
@@ -120,9 +120,9 @@ with_email as (
 recipients as (
 
     select *
-    from {{ email_recipients(is_touched_recipient(
+    from {{ email_recipients(only_those(is_touched_recipient(
         'fct_message_events', 'with_email'
-    )) }}
+    ))) }}
 
 ),
 

@@ -9,11 +9,11 @@
    nothing for the sake of one or the other. #}
 {%- set only_touched = touched_only('fct_message_events') -%}
 {%- set asked = 'false' if not has_application()
-    else 'true' if not only_touched else 'message_id in (
+    else 'true' if not only_touched else only_those('message_id in (
             select taught.message_id from taught
             union all
             select taught.provider_message_id from taught
-        )' -%}
+        )') -%}
 
 with
 

@@ -66,7 +66,8 @@ summed as (
         count(*) filter (where event_type = 'deferred') as deferrals,
         count(*) filter (where event_type = 'bounced') > 0 as was_bounced,
         max({{ decides }}) % 4 as last_stage,
-        {{ from_epoch_us('max(' ~ decides ~ ') // 4') }} as last_stage_at,
+        {{ from_epoch_us(whole_part('max(' ~ decides ~ ')', 4)) }}
+            as last_stage_at,
         coalesce(
             min_by(event_key, {{ ordering([
                 'occurred_at', 'received_at', 'event_key',
@@ -97,7 +98,7 @@ with_failure as (
         coalesce(
             failures.mta_response,
             'Error ' || coalesce(
-                failures.enhanced_code, cast(failures.smtp_code as varchar)
+                failures.enhanced_code, cast(failures.smtp_code as string)
             )
         ) as failure_message,
         failures.reject_reason,

@@ -16,7 +16,7 @@ zones as (
 
     select
         timezone,
-        least(min(starts_at), timestamptz '2000-01-01 00:00:00+00')
+        least(min(starts_at), {{ instant('2000-01-01 00:00:00+00') }})
             as clocks_begin_at,
         greatest(max(ends_at), current_timestamp + interval '1 year')
             as clocks_end_at

@@ -105,7 +105,9 @@ located as (
         and dated.created_at >= days.about_midnight - interval '4 hours'
         and dated.created_at < days.about_midnight + interval '30 hours'
 
-    where {{ engine_local_date('dated.created_at', zone) }} - days.date = 0
+    where {{ days_between(
+            'days.date', engine_local_date('dated.created_at', zone)
+        ) }} = 0
     {%- endif %}
 
 )

@@ -143,8 +143,8 @@ of_new_days as (
 
     where local_days.load_id in {{ arrived('fct_reporting_events') }}
     {%- if days_began[0] is not none %}
-        and events.created_at >= timestamptz '{{ days_began[0] }}'
-        and events.created_at < timestamptz '{{ days_began[1] }}'
+        and events.created_at >= {{ instant(days_began[0]) }}
+        and events.created_at < {{ instant(days_began[1]) }}
     {%- endif %}
 
 ),

@@ -36,10 +36,7 @@ in_force as (
         ) as has_application,
         (
             select
-                string_agg(
-                    source_name || ' ' || value, ', '
-                    order by source_name
-                )
+                {{ joined("source_name || ' ' || value", 'source_name') }}
             from settings
             where setting = 'email_id_variables'
         ) as email_id_variables

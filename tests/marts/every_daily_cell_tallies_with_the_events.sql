@@ -60,7 +60,7 @@ located as (
 
     from events
 
-    asof inner join time_zone_days
+    {{ nearest() }} inner join time_zone_days
         on events.reporting_timezone = time_zone_days.timezone
         and events.occurred_at >= time_zone_days.starts_at
 

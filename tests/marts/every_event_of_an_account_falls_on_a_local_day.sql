@@ -57,14 +57,27 @@ events as (
     inner join accounts
         on message_events.account_id = accounts.account_id
 
+),
+
+placed as (
+
+    select events.event_key
+
+    from events
+
+    {{ nearest() }} inner join time_zone_days
+        on events.reporting_timezone = time_zone_days.timezone
+        and events.occurred_at >= time_zone_days.starts_at
+
+    where events.occurred_at < time_zone_days.ends_at
+
 )
 
 select events.*
 
 from events
 
-asof left join time_zone_days
-    on events.reporting_timezone = time_zone_days.timezone
-    and events.occurred_at >= time_zone_days.starts_at
+left join placed
+    on events.event_key = placed.event_key
 
-where coalesce(events.occurred_at >= time_zone_days.ends_at, true)
+where placed.event_key is null

@@ -150,10 +150,11 @@ class Replay:
 
 def contents(warehouse: Warehouse) -> dict[str, Rows]:
     """What the marts hold, by grain; JSON as values, and not when it was written."""
-    return {name: _by_grain(name, rows) for name, rows in warehouse.marts().items()}
+    return {name: by_grain(name, rows) for name, rows in warehouse.marts().items()}
 
 
-def _by_grain(mart: str, rows: list[dict[str, Any]]) -> Rows:
+def by_grain(mart: str, rows: list[dict[str, Any]]) -> Rows:
+    """Rows by the grain of their mart; JSON as values, and not when it was written."""
     found: Rows = {}
     for row in rows:
         for column in AS_JSON:

@@ -4,6 +4,7 @@
     meta={
         'touched_by': 'int_client_days__touched',
         'group_by': ['account_key', 'date'],
+        'partition_by': 'date',
     },
     post_hook="{{ note_rebuilt_days('int_client_days__touched') }}",
 ) }}

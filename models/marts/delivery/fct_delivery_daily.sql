@@ -4,6 +4,7 @@
     meta={
         'touched_by': 'int_account_days__touched',
         'group_by': ['account_id', 'date'],
+        'partition_by': 'date',
     },
     post_hook="{{ note_rebuilt_days('int_account_days__touched') }}",
 ) }}

@@ -3,6 +3,7 @@
     unique_key=['occurred_at', 'event_key'],
     meta={
         'touched_by': 'int_message_events__touched',
+        'partition_by': 'occurred_at',
         'change_columns': [
             'account_id', 'email_id', 'recipient_key', 'event_type',
         ],

@@ -4,6 +4,7 @@
     meta={
         'touched_by': 'int_completeness_days__touched',
         'group_by': ['domain', 'date'],
+        'partition_by': 'date',
     },
 ) }}
 

@@ -7,6 +7,7 @@
     meta={
         'touched_by': 'int_reconciliation_days__touched',
         'group_by': ['account_id', 'date'],
+        'partition_by': 'date',
         'written_at': 'checked_at',
     },
 ) }}

@@ -4,6 +4,7 @@
     meta={
         'touched_by': 'int_outcomes__touched',
         'group_by': ['account_id', 'date', 'conversation_id'],
+        'partition_by': 'date',
     },
 ) }}
 

@@ -7,6 +7,7 @@
     meta={
         'touched_by': 'int_handoffs__touched',
         'group_by': ['account_id', 'date', 'conversation_id'],
+        'partition_by': 'date',
     },
 ) }}
 

@@ -4,6 +4,7 @@
     meta={
         'touched_by': 'int_reporting_events__touched',
         'group_by': ['created_at', 'event_id'],
+        'partition_by': 'created_at',
         'change_columns': ['account_id', 'date', 'conversation_id'],
     },
 ) }}

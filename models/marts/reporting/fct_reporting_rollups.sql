@@ -6,6 +6,7 @@
     meta={
         'touched_by': 'int_reporting_days__touched',
         'group_by': ['account_id', 'date'],
+        'partition_by': 'date',
         'written_at': 'rebuilt_at',
     },
     post_hook="{{ note_rebuilt_days('int_reporting_days__touched') }}",

@@ -44,7 +44,7 @@ renamed as (
         event_key,
         event_id,
         {{ message_id(json_field(fields, 'message_id')) }} as message_id,
-        cast(null as varchar) as provider_message_id,
+        cast(null as string) as provider_message_id,
         coalesce(
             {%- for variable in email_id_variables %}
             {{ json_field(fields, variable) }},
@@ -61,7 +61,7 @@ renamed as (
         'reason=' || {{ json_field(fields, 'reason') }} as reason_condition,
         'severity=' || {{ json_field(fields, 'severity') }}
             as severity_condition,
-        cast(null as varchar) as bounce_word,
+        cast(null as string) as bounce_word,
         {# coalesce() would search the header of every event. #}
         case
             when {{ json_field(fields, 'recipient') }} is not null
@@ -72,7 +72,7 @@ renamed as (
         end as recipient,
         {{ json_field(fields, 'subject') }} as subject,
         {{ json_field(fields, 'url') }} as url,
-        cast(null as varchar) as url_offset,
+        cast(null as string) as url_offset,
         {{ json_field(fields, 'enhanced_code') }} as enhanced_code,
         left(coalesce(
             {{ json_field(fields, 'message') }},
@@ -87,7 +87,7 @@ renamed as (
         {{ json_field(fields, 'bot') }} as machine_kind,
         {{ json_field(fields, 'tags') }} as tags,
         {{ json_field(fields, 'user_variables') }} as user_variables,
-        cast(null as varchar) as subscription_scope,
+        cast(null as string) as subscription_scope,
 
         ---------- numerics
         try_cast({{ json_field(fields, 'code') }} as integer) as smtp_code,

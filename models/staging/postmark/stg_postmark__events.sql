@@ -39,7 +39,7 @@ renamed as (
         ---------- ids
         event_key,
         event_id,
-        cast(null as varchar) as message_id,
+        cast(null as string) as message_id,
         {{ message_id(json_field(fields, 'message_id')) }}
             as provider_message_id,
         coalesce(
@@ -76,7 +76,7 @@ renamed as (
         ), 2000) as mta_response,
         {{ json_field(fields, 'user_agent') }} as user_agent,
         {{ json_field(fields, 'ip') }} as ip,
-        cast(null as varchar) as machine_kind,
+        cast(null as string) as machine_kind,
         {{ json_array_of(json_field(fields, 'tag')) }} as tags,
         nullif({{ json_field(fields, 'metadata') }}, '{}') as user_variables,
         {# Postmark suppresses an address in one message stream; this is the one

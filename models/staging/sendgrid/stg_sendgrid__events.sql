@@ -71,7 +71,7 @@ renamed as (
         'type=' || {{ json_field(fields, 'type') }} as severity_condition,
         {{ json_field(fields, 'bounce_classification') }} as bounce_word,
         {{ json_field(fields, 'email') }} as recipient,
-        cast(null as varchar) as subject,
+        cast(null as string) as subject,
         {{ json_field(fields, 'url') }} as url,
         {{ json_field(fields, 'url_type') }}
         || ':' || {{ json_field(fields, 'url_index') }} as url_offset,

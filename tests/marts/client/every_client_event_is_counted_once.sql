@@ -60,7 +60,7 @@ placed as (
 
     from of_accounts
 
-    asof inner join time_zone_days
+    {{ nearest() }} inner join time_zone_days
         on of_accounts.reporting_timezone = time_zone_days.timezone
         and of_accounts.occurred_at >= time_zone_days.starts_at
 
@@ -70,7 +70,7 @@ placed as (
 
     select
         '' as account_key,
-        cast(events.occurred_at at time zone 'UTC' as date) as date,
+        {{ engine_local_date('events.occurred_at', "'UTC'") }} as date,
         events.event_name,
         events.load_id
 
