@@ -176,7 +176,7 @@ def _occurred_at(told: _Told, received_at: int, latest: int) -> int:
 
 
 def _named(item: bytes, event_id: str) -> bytes:
-    """An event that is to be known apart from its request, which a dead letter leaves."""
+    """An event with the id that its request and its place there give it."""
     return b'{"id":' + msgspec.json.encode(event_id) + b"," + item[1:]
 
 

@@ -607,7 +607,8 @@ def _judged_again(read: int, mended: int) -> str:
     if not read:
         return "no dead letter is waiting to be replayed"
     letters = "dead letter" if read == 1 else "dead letters"
-    return f"{read:,} {letters} judged again, {mended:,} mended, {read - mended:,} as before"
+    left = f"{mended:,} mended, {read - mended:,} as before"
+    return f"{read:,} {letters} judged again, {left}"
 
 
 def _latest() -> int:

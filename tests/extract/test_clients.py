@@ -118,7 +118,7 @@ def test_a_batch_that_comes_again_after_midnight_is_repeated(
 
 @pytest.mark.parametrize("order", list(permutations(["beacon", "spade", "flume"])))
 def test_by_whichever_ways_an_event_comes_around_midnight_it_is_one(
-    home: Path, raw: Raw, order: tuple[str, ...]
+    home: Path, order: tuple[str, ...]
 ) -> None:
     """Nor does it matter whether the later copy is read first."""
     midnight = NOON + 12 * 3_600
@@ -134,7 +134,7 @@ def test_by_whichever_ways_an_event_comes_around_midnight_it_is_one(
 
 
 def test_an_event_whose_later_copy_was_read_first_is_repeated(
-    home: Path, raw: Raw
+    home: Path,
 ) -> None:
     midnight = NOON + 12 * 3_600
     received(home, "flume", stored(clicked("a")), at=midnight + 5)
@@ -168,7 +168,7 @@ def test_a_dead_letter_without_an_id_and_its_resend_are_one_event(
     )
 
 
-def test_ids_that_no_column_can_hold_stay_apart(home: Path, raw: Raw) -> None:
+def test_ids_that_no_column_can_hold_stay_apart(home: Path) -> None:
     ids = ["\ud800", "\ud801", "a\0", "a\ufffd", "\ufffd", "a\ud800", "a\0"]
     body = stored(*(clicked(one, NOON) for one in ids))
     received(home, "beacon", body)
