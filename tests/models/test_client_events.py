@@ -132,9 +132,9 @@ def test_events_of_an_account_without_a_valid_zone_are_accounted_for(
     assert counted() == [("a", today, 3)]
     write(warehouse, [client_event("5", NOON, "viewed", "a")], accounts=[])
     assert counted() == [("a", today, 4)]
-    write(warehouse, [], accounts=[account("a", ZONES[1])])
+    warehouse.load(accounts=[account("a", ZONES[1])])
     assert counted() == []
-    write(warehouse, [], accounts=[account("a", "tokyo")])
+    warehouse.load(accounts=[account("a", "havana")])
     assert counted() == [("a", today, 4)]
 
 
