@@ -10,7 +10,8 @@ What is stored is JSON of this form, in UTF-8, each item with one of the two mem
         {"dead": {"reason": …, "length": 17, "sha256": …}}]}
 
 `dropped` counts properties (and other members) that no allow-list names; `id` and `at`
-(seconds since the epoch) are there if the client sent them.
+(seconds since the epoch) are there if the client sent them. An id that can't be stored
+(NUL, half a surrogate pair) is there as its SHA-256.
 """
 
 import base64
@@ -41,6 +42,7 @@ DEEPEST = 200
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MEMBERS = frozenset({"event", "properties", "id", "at"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\ud800-\udfff\0]")
 _STANDARD = bytes.maketrans(b"-_ ", b"+/+")  # a form turns + into a blank
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*")
 
@@ -148,7 +150,7 @@ def _event(item: Any, allowed: Allowed) -> dict[str, Any]:
         raise UnusableError("too_deep")
     dropped = len(properties or {}) - len(kept) + len(item.keys() - _MEMBERS)
     event = {"event": _fits(name), "properties": kept, "dropped": dropped}
-    told = {"id": None if event_id is None else str(event_id), "at": at}
+    told = {"id": None if event_id is None else _storable(str(event_id)), "at": at}
     return event | {key: value for key, value in told.items() if value is not None}
 
 
@@ -160,6 +162,16 @@ def _short(value: Any, reason: str) -> Any:
         raise UnusableError(reason)
     _fits(str(value))
     return value
+
+
+def _storable(event_id: str) -> str:
+    """An id as every engine stores it: one that none can is known by its hash.
+
+    With a stand-in for what can't be stored, two ids would become one.
+    """
+    if not _UNSTORABLE.search(event_id):
+        return event_id
+    return f"sha256:{sha256(event_id.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def _fits(text: str) -> str:

@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from collector.client_form import Allowed
-from collector.settings import SettingsError, setting, texts, variable
+from collector.settings import SettingsError as DoorSettingsError
+from collector.settings import setting, texts, variable
 
 _PROPERTIES = "allowed_properties"
 _ORIGINS = "allowed_origins"
@@ -20,6 +21,12 @@ RATE = 500
 """Requests a second, of all clients together."""
 
 _ORIGIN = re.compile(r"https?://[^/\s?#]+", re.IGNORECASE)
+
+
+class SettingsError(DoorSettingsError):
+    """One of the clients' settings makes no sense."""
+
+    page = "docs/client-events.md"
 
 
 class Clients(NamedTuple):

@@ -21,7 +21,13 @@ _DOMAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class SettingsError(Exception):
-    """A setting makes no sense; the message says which one and what to write."""
+    """A setting makes no sense; the message says which one and what to write.
+
+    Attributes:
+        page: Where its settings are explained.
+    """
+
+    page = "docs/collector.md"
 
 
 class NotConfiguredError(Exception):

@@ -58,6 +58,14 @@ PROVIDERS: Mapping[str, Decoder] = {
 }
 """Whose requests can be decoded, by the inbox's name of the source."""
 
+_SHARED: Mapping[Table, Sequence[str]] = {
+    provider.table: [
+        name for name, one in PROVIDERS.items() if one.table is provider.table
+    ]
+    for provider in PROVIDERS.values()
+}
+"""Sources by the table that they fill, whose events may be the same."""
+
 SOURCE = "inbox"
 LANE = "webhook"
 
@@ -157,46 +165,48 @@ class Ledger:
                 part.dead_letters.append(_dead_letter(record, letter, key))
                 dead[record.request_id] += 1
         loaded: Counter[str] = Counter()
-        for name, provider in PROVIDERS.items():
-            its = [one for one in group if one[0].source == name and one[1].keys]
+        for table, sources in _SHARED.items():
+            its = [one for one in group if one[0].source in sources and one[1].keys]
             if its:
-                rows = self._new_events(provider, its, part, loaded)
+                rows = self._new_events(table, its, part, loaded)
                 if rows.num_rows:
-                    yield provider.table, rows
+                    yield table, rows
         for record, decoded in group:
             self._note(record, decoded, loaded, dead, part)
 
     def _new_events(
         self,
-        provider: Decoder,
+        table: Table,
         group: list[tuple[Record, Decoded]],
         part: Part,
         loaded: Counter[str],
     ) -> pa.Table:
-        earlier = {k: v for _, decoded in group for k, v in decoded.earlier.items()}
+        beside = {
+            key for _, decoded in group for key in chain(*decoded.beside.values())
+        }
         days = [at for _, decoded in group for at in decoded.page.events.occurred_at]
         held = held_events(
             self._warehouse,
-            provider.table.name,
-            [*(key for _, decoded in group for key in decoded.keys), *earlier.values()],
-            [*days, *(at - DAY for at in days if earlier)],
+            table.name,
+            [*(key for _, decoded in group for key in decoded.keys), *beside],
+            [*days, *(at + day for at in days if beside for day in (-DAY, DAY))],
         )
         rows = _Rows()
         for record, decoded in group:
             events = decoded.page.events
             again = {
                 key
-                for key, before in decoded.earlier.items()
-                if before in held or before in part.seen
+                for key, either in decoded.beside.items()
+                if any(one in held or one in part.seen for one in either)
             }
             new = take_new(decoded.keys, held | again if again else held, part.seen)
             rows.add(record, decoded, new)
             loaded[record.request_id] = len(new)
             kinds = Counter((events.names[i], events.severities[i]) for i in new)
             for (kind, severity), count in kinds.items():
-                self._tally.add(provider.kinds, kind, severity, count)
+                self._tally.add(PROVIDERS[record.source].kinds, kind, severity, count)
         part.loaded += len(rows.event_key)
-        return rows.as_arrow(provider.table, self._lane)
+        return rows.as_arrow(table, self._lane)
 
     def _note(
         self,

@@ -91,26 +91,37 @@ class Clients:
         for position, item in enumerate(items):
             try:
                 told = _TOLD.decode(item)
+            except msgspec.MsgspecError:
+                dead.append(DeadLetter(position, "invalid_json", item.decode()))
+                continue
+            event_id = _column(told.id) or f"{batch}:{position}"
+            try:
                 at = _occurred_at(told, record.received_at, latest)
-            except (UnusableBodyError, msgspec.MsgspecError) as error:
-                reason = getattr(error, "reason", "invalid_json")
-                dead.append(DeadLetter(position, reason, item.decode()))
+            except UnusableBodyError as error:
+                body = item if told.id or not told.event else _named(item, event_id)
+                dead.append(DeadLetter(position, error.reason, body.decode()))
                 continue
             if told.at is None:
                 unsaid.append(len(events))
-            events.ids.append(_column(told.id) or f"{batch}:{position}")
+            events.ids.append(event_id)
             events.names.append(_column(told.event))
             events.occurred_at.append(at)
             events.severities.append(None)
             events.positions.append(position)
             events.bodies.append(item)
         keys = EventKeys("client").of(events.ids, events.occurred_at)
-        before = EventKeys("client").of(
-            [events.ids[i] for i in unsaid],
-            [events.occurred_at[i] - DAY for i in unsaid],
+        before, after = (
+            EventKeys("client").of(
+                [events.ids[i] for i in unsaid],
+                [events.occurred_at[i] + days for i in unsaid],
+            )
+            for days in (-DAY, DAY)
         )
-        earlier = {keys[i]: key for i, key in zip(unsaid, before, strict=True)}
-        return Decoded(Page(events, dead, len(items)), keys, "", earlier)
+        beside = {
+            keys[i]: either
+            for i, either in zip(unsaid, zip(before, after, strict=True), strict=True)
+        }
+        return Decoded(Page(events, dead, len(items)), keys, "", beside)
 
     def items(self, body: bytes) -> Cut:
         """Cuts what the collector stored into its items.
@@ -162,6 +173,11 @@ def _occurred_at(told: _Told, received_at: int, latest: int) -> int:
     if not EARLIEST <= instant <= latest:
         raise UnusableBodyError("timestamp_out_of_range")
     return instant
+
+
+def _named(item: bytes, event_id: str) -> bytes:
+    """An event with the id that its request and its place there give it."""
+    return b'{"id":' + msgspec.json.encode(event_id) + b"," + item[1:]
 
 
 def _column(text: str) -> str:

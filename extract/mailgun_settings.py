@@ -93,7 +93,8 @@ def mailgun_settings() -> MailgunSettings:
     ]
     if missing or api_key is None:
         raise NotConfiguredError(
-            f"mailgun is skipped: set {' and '.join(missing)} to read its events"
+            f"mailgun is not polled: {' and '.join(missing)} not set "
+            "(what its webhooks bring is read all the same)"
         )
     apis: Mapping[str, Api] = {"events": "events", "logs": "logs"}
     api = apis.get(asked := text(SOURCE, "api") or "events")

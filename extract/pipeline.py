@@ -598,9 +598,17 @@ def _replay(run: _Run, wanted: Wanted) -> Outcome:
         repeated=tally.repeats,
         dead=tally.dead,
         outcome="failed" if message else "ok",
-        message=f"of {current.read} dead letters {current.mended} are none any more"
-        + message,
+        message=_judged_again(current.read, current.mended) + message,
     )
+
+
+def _judged_again(read: int, mended: int) -> str:
+    """What came of a replay, in words."""
+    if not read:
+        return "no dead letter is waiting to be replayed"
+    letters = "dead letter" if read == 1 else "dead letters"
+    left = f"{mended:,} mended, {read - mended:,} as before"
+    return f"{read:,} {letters} judged again, {left}"
 
 
 def _latest() -> int:

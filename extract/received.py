@@ -66,14 +66,14 @@ class Decoded(NamedTuple):
         page: Its events and dead letters.
         keys: Event keys, in the order of the events.
         domain: The sending domain; empty if it is not known.
-        earlier: For a key that holds the day of receipt, since no other is known, the
-            key that the event has if it came the day before.
+        beside: For a key that holds the day of receipt, since no other is known, the
+            keys that the event has if it came the day before or the day after.
     """
 
     page: Page
     keys: list[str]
     domain: str
-    earlier: Mapping[str, str] = MappingProxyType({})
+    beside: Mapping[str, tuple[str, str]] = MappingProxyType({})
 
 
 class Decoder(Protocol):

@@ -480,7 +480,7 @@ def serve(
     try:
         serve_door(host, port, is_insecure=insecure_local)
     except SettingsError as error:
-        say.problem(CannotRunError(str(error), "docs/collector.md says what to set."))
+        say.problem(CannotRunError(str(error), f"{error.page} says what to set."))
         raise typer.Exit(Exit.COULD_NOT_RUN) from error
     except OSError as error:
         say.problem(

@@ -20,7 +20,7 @@ from typing import Literal
 import duckdb
 from packaging.requirements import Requirement
 
-from collector.client_settings import clients
+from collector.client_settings import Clients, clients
 from collector.providers import ways
 from collector.settings import SettingsError as DoorSettingsError
 from collector.settings import setting as door_setting
@@ -32,6 +32,7 @@ from extract.mailgun_settings import NotConfiguredError, mailgun_settings
 from extract.pipeline import check_mailgun
 from extract.settings import setting, text, variable
 from tallybook.lock import RunningError, only_run
+from tallybook.say import counted
 from tallybook.shelf import NAME
 
 _PYTHON = (3, 11)
@@ -329,6 +330,23 @@ def _application() -> Finding:
     return Finding("application", "good", f"{place.name}: {', '.join(there)}")
 
 
+def _who_may_send(senders: Clients) -> str:
+    """Which clients the door takes events of."""
+    pages = len(senders.origins)
+    origins = f"pages of {counted(pages, 'origin')}" if pages else "no page"
+    keys = len(senders.keys)
+    if keys:
+        return f"{origins} and apps with {_one_of(keys)} may send events"
+    return (
+        f"{origins} may send events; apps need no key, and only this machine's may "
+        f"(set {door_variable('client_keys')} for others)"
+    )
+
+
+def _one_of(keys: int) -> str:
+    return "the key" if keys == 1 else f"one of {keys} keys"
+
+
 def _door() -> Iterator[Finding]:
     """What `tallybook serve` would open."""
     try:
@@ -337,9 +355,8 @@ def _door() -> Iterator[Finding]:
             yield Finding(
                 "clients",
                 "good",
-                f"pages of {len(senders.origins)} origins and apps with one of "
-                f"{len(senders.keys)} keys may send events; properties of "
-                f"{len(senders.allowed)} events are kept",
+                f"{_who_may_send(senders)}; properties of "
+                f"{counted(len(senders.allowed), 'event')} are kept",
             )
         if not door_setting("secrets"):
             yield Finding(
@@ -350,7 +367,7 @@ def _door() -> Iterator[Finding]:
             return
         told = ways()
     except DoorSettingsError as error:
-        yield Finding("door", "bad", str(error), "See docs/collector.md.")
+        yield Finding("door", "bad", str(error), f"See {error.page}.")
         return
     for closed in told.closed:
         yield Finding("door", "mind", closed, "See docs/collector.md.")

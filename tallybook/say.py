@@ -283,10 +283,8 @@ class Say:
         if outcome is None:
             self.line("a run is at work: its next tick, or the next run, does it", MIND)
             return
-        self.line(
-            escape(f"{outcome.message}: {_read(replace(outcome, message=''))}"),
-            _MARKS[outcome.outcome],
-        )
+        brought = f": {_read(replace(outcome, message=''))}" if outcome.events else ""
+        self.line(escape(outcome.message + brought), _MARKS[outcome.outcome])
         if outcome.loaded:
             self.line("`tallybook run`, or `build`, takes them in", " ")
 

@@ -90,7 +90,7 @@ instants as (
     select
         given_account_id,
         occurred_at,
-        'another time zone' as reason
+        'another account or time zone' as reason
 
     from {{ ref('stg_clients__events') }}
 
@@ -130,7 +130,7 @@ touched as (
     select
         account_key,
         date,
-        'another time zone' as reason
+        'another account or time zone' as reason
 
     from built
 

@@ -2,7 +2,7 @@
 
 {# Events that no daily row can hold, counted by the UTC date that they happened
    on: conversation events whose account has no valid zone or whose clock was
-   broken, and delivery events of a domain that no account, or more than one,
+   broken, client events whose account has no valid zone, and delivery events of a domain that no account, or more than one,
    sends from. #}
 with
 
@@ -46,6 +46,41 @@ unowned as (
 
 ),
 
+accounts_without_zone as (
+
+    select account_id from {{ ref('int_accounts') }}
+
+    where reporting_timezone is null
+        or reporting_timezone not in (
+            select local_days.timezone from {{ ref('int_local_days') }} as local_days
+        )
+
+),
+
+clients_without_zone as (
+
+    select
+        'without_zone' as check_name,
+        given_account_id as account_id,
+        {{ utc_date('occurred_at') }} as date,
+        'account' as dimension_type,
+        given_account_id as dimension_id,
+        'client_events' as metric,
+        count(*) as events
+
+    from {{ ref('stg_clients__events') }}
+
+    where given_account_id in (
+            select accounts_without_zone.account_id from accounts_without_zone
+        )
+        and load_id in (
+            select loads.load_id from {{ ref('stg_ledger__loads') }} as loads
+        )
+
+    group by given_account_id, {{ utc_date('occurred_at') }}
+
+),
+
 without_account as (
 
     select
@@ -66,6 +101,8 @@ without_account as (
 unioned as (
 
     select * from unplaced
+    union all
+    select * from clients_without_zone
     union all
     select * from without_account
 

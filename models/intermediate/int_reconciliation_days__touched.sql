@@ -87,6 +87,35 @@ arrived_days as (
 
 ),
 
+client_days as (
+
+    select
+        given_account_id as account_id,
+        {{ utc_date('occurred_at') }} as date
+
+    from {{ ref('stg_clients__events') }}
+
+    where load_id in {{ arrived('ops_reconciliation') }}
+        and given_account_id not in (
+            select accounts.account_id from accounts
+        )
+
+    union
+
+    select
+        given_account_id as account_id,
+        {{ utc_date('occurred_at') }} as date
+
+    from {{ ref('stg_clients__events') }}
+
+    where given_account_id in (
+            select arrived_accounts.account_id from arrived_accounts
+            except
+            select accounts.account_id from accounts
+        )
+
+),
+
 unowned_days as (
 
     select
@@ -137,6 +166,8 @@ touched as (
     union
 
     select * from arrived_days
+    union
+    select * from client_days
     union
     select * from unowned_days
     union

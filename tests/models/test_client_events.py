@@ -106,6 +106,38 @@ def builds(warehouse: Warehouse) -> int:
     return int(warehouse.rows(sql)[0]["n"])
 
 
+def test_events_of_an_account_without_a_valid_zone_are_accounted_for(
+    warehouse: Warehouse, zone_days: dict[int, pa.Table]
+) -> None:
+    """They have no daily row, and are counted by the UTC date instead."""
+    both = "+fct_client_events_daily +ops_reconciliation"
+
+    def counted() -> list[tuple[object, ...]]:
+        assert warehouse.build("--select", *both.split()).success
+        rows = warehouse.rows(
+            "select account_id, date, expected from marts.ops_reconciliation"
+            " where status = 'without_zone' and metric = 'client_events'"
+        )
+        return [tuple(row.values()) for row in rows]
+
+    warehouse.load_zones(zone_days[2025])
+    new = [client_event(str(n), NOON, "clicked", "a") for n in range(3)]
+    others = [client_event("4", NOON, "clicked", who) for who in ("b", "no", None)]
+    write(
+        warehouse,
+        [*new, *({**one, "event_key": str(n)} for n, one in enumerate(others, 10))],
+        accounts=[account("a", "Mars/Olympus"), account("b", ZONES[0])],
+    )
+    today = NOON.date()
+    assert counted() == [("a", today, 3)]
+    write(warehouse, [client_event("5", NOON, "viewed", "a")], accounts=[])
+    assert counted() == [("a", today, 4)]
+    warehouse.load(accounts=[account("a", ZONES[1])])
+    assert counted() == []
+    warehouse.load(accounts=[account("a", "havana")])
+    assert counted() == [("a", today, 4)]
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_bit_by_bit_is_what_a_full_refresh_gives(
     warehouse: Warehouse, zone_days: dict[int, pa.Table], seed: int

@@ -118,6 +118,18 @@ def test_the_script_is_served(door: Served) -> None:
     assert len(found.body) < 8 * 1024
 
 
+def test_a_browser_that_has_the_script_gets_it_once(door: Served) -> None:
+    tag = door.ask("GET", "/client.js").headers["etag"]
+    for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        found = door.ask("GET", "/client.js", headers={"if-none-match": known})
+        assert (found.status, found.body, found.headers["etag"]) == (304, b"", tag)
+        assert found.headers["cache-control"] == "public, max-age=3600"
+        assert found.headers["access-control-allow-origin"] == "*"
+    for other in ('"other"', ""):
+        asked = door.ask("GET", "/client.js", headers={"if-none-match": other})
+        assert (asked.status, len(asked.body) > 0) == (200, True)
+
+
 def test_without_a_key_the_loopback_door_takes_programs_but_no_pages(
     tmp_path: Path,
 ) -> None:

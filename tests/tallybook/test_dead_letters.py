@@ -102,7 +102,7 @@ def test_replayed_at_once_while_nobody_is_at_work(
 
     assert json.loads(other.stdout)["replay"]["events"] == 0
     assert told.returncode == 0, told.stderr
-    assert "of 3 dead letters 2 are none any more: 2 new" in told.stdout
+    assert "3 dead letters judged again, 2 mended, 1 as before: 2 new" in told.stdout
     assert [
         (one.reason, one.waiting, one.replayed) for one in look(home, Wanted())
     ] == [

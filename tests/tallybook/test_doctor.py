@@ -63,6 +63,24 @@ def test_the_door_is_told_open_closed_or_wrong(
     assert [one.state for one in find("door")] == ["bad"]
 
 
+def test_which_clients_may_send_is_told_and_where_a_wrong_setting_is_explained(
+    find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLLECTOR__ALLOWED_PROPERTIES", '{"clicked": ["where"]}')
+    (told,) = find("clients")
+    assert told.message == (
+        "no page may send events; apps need no key, and only this machine's may (set "
+        "COLLECTOR__CLIENT_KEYS for others); properties of 1 event are kept"
+    )
+    monkeypatch.setenv("COLLECTOR__ALLOWED_ORIGINS", "https://app.example.com")
+    monkeypatch.setenv("COLLECTOR__CLIENT_KEYS", "one,two")
+    (told,) = find("clients")
+    assert told.message.startswith("pages of 1 origin and apps with one of 2 keys may")
+    monkeypatch.setenv("COLLECTOR__ALLOWED_ORIGINS", "app.example.com")
+    (wrong,) = find("door")
+    assert wrong.advice == "See docs/client-events.md."
+
+
 def test_a_provider_that_posts_and_is_not_polled_is_told_apart(
     find: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
