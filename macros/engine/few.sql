@@ -10,3 +10,7 @@
 {% macro duckdb__few(column) -%}
     unnest(list(distinct {{ column }}))
 {%- endmacro %}
+
+{% macro spark__few(column) -%}
+    {{ column }}
+{%- endmacro %}
