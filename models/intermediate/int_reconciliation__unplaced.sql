@@ -2,8 +2,8 @@
 
 {# Events that no daily row can hold, counted by the UTC date that they happened
    on: conversation events whose account has no valid zone or whose clock was
-   broken, client events whose account has no valid zone, and delivery events of a domain that no account, or more than one,
-   sends from. #}
+   broken, client events whose account has no valid zone, and delivery events of
+   a domain that no account, or more than one, sends from. #}
 with
 
 unplaced as (
@@ -52,21 +52,21 @@ accounts_without_zone as (
 
     where reporting_timezone is null
         or reporting_timezone not in (
-            select local_days.timezone from {{ ref('int_local_days') }} as local_days
+            select local_days.timezone
+            from {{ ref('int_local_days') }} as local_days
         )
 
 ),
 
-clients_without_zone as (
+client_events as (
+
+    {%- for first, last in touched_stretches(
+        'ops_reconciliation', ref('int_reconciliation_days__touched')
+    ) %}
 
     select
-        'without_zone' as check_name,
-        given_account_id as account_id,
-        {{ utc_date('occurred_at') }} as date,
-        'account' as dimension_type,
-        given_account_id as dimension_id,
-        'client_events' as metric,
-        count(*) as events
+        given_account_id,
+        {{ utc_date('occurred_at') }} as date
 
     from {{ ref('stg_clients__events') }}
 
@@ -76,8 +76,26 @@ clients_without_zone as (
         and load_id in (
             select loads.load_id from {{ ref('stg_ledger__loads') }} as loads
         )
+        and {{ in_stretch('occurred_at', first, last) }}
+    {{- '\n\n    union all' if not loop.last }}
+    {%- endfor %}
 
-    group by given_account_id, {{ utc_date('occurred_at') }}
+),
+
+clients_without_zone as (
+
+    select
+        'without_zone' as check_name,
+        given_account_id as account_id,
+        date,
+        'account' as dimension_type,
+        given_account_id as dimension_id,
+        'client_events' as metric,
+        count(*) as events
+
+    from client_events
+
+    group by given_account_id, date
 
 ),
 
