@@ -184,7 +184,7 @@ def _remains(reason: str, given: bytes | None, item: Any) -> dict[str, Any]:
     """What is kept of what is dead: nothing that was in it."""
     if given is None:
         try:
-            given = _json(item)
+            given = _text(item).encode(errors="surrogatepass")
         except RecursionError:
             given = b""
     return {
@@ -241,8 +241,11 @@ def _is_too_deep(value: Any) -> bool:
 
 
 def _json(value: Any) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _SURROGATE.sub("\ufffd", text).encode()
+    return _SURROGATE.sub("\ufffd", _text(value)).encode()
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _raising(error: UnusableError) -> Callable[[], Any]:

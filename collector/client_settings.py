@@ -62,6 +62,13 @@ def clients(*, is_local: bool = False) -> Clients:
     Raises:
         SettingsError: One makes no sense.
     """
+    try:
+        return _clients(is_local=is_local)
+    except DoorSettingsError as error:
+        raise SettingsError(str(error)) from error  # with our page
+
+
+def _clients(*, is_local: bool) -> Clients:
     origins = [origin.rstrip("/").lower() for origin in texts(_ORIGINS)]
     for origin in origins:
         if not _ORIGIN.fullmatch(origin):

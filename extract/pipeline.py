@@ -598,17 +598,23 @@ def _replay(run: _Run, wanted: Wanted) -> Outcome:
         repeated=tally.repeats,
         dead=tally.dead,
         outcome="failed" if message else "ok",
-        message=_judged_again(current.read, current.mended) + message,
+        message=_judged_again(current) + message,
     )
 
 
-def _judged_again(read: int, mended: int) -> str:
+def _judged_again(replayed: Replay) -> str:
     """What came of a replay, in words."""
+    read = replayed.read
     if not read:
         return "no dead letter is waiting to be replayed"
     letters = "dead letter" if read == 1 else "dead letters"
-    left = f"{mended:,} mended, {read - mended:,} as before"
-    return f"{read:,} {letters} judged again, {left}"
+    told = [
+        f"{read:,} {letters} judged again",
+        f"{replayed.mended:,} mended",
+        *([f"{n:,} dead for another reason"] if (n := replayed.otherwise) else []),
+        f"{read - replayed.mended - n:,} as before",
+    ]
+    return ", ".join(told)
 
 
 def _latest() -> int:

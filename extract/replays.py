@@ -98,6 +98,7 @@ class Replay:
         tally: Counts so far.
         read: Dead letters that were judged again.
         mended: Of these, those that are none any more.
+        otherwise: Those that are one still, for another reason.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Replay:
         self.tally = Tally()
         self.read = 0
         self.mended = 0
+        self.otherwise = 0
         self._warehouse = warehouse
         self._inbox = inbox
         self._latest = latest
@@ -163,7 +165,10 @@ class Replay:
                 continue  # it was emptied: somebody is forgotten
             decoded = self._again(kept, _exact(kept, record), domain)
             if decoded is not None:
-                self.mended += 1
+                if decoded.page.dead and not decoded.page.events:
+                    self.otherwise += 1
+                else:
+                    self.mended += 1
                 name = replay_id(kept.key)
                 yield Record(name, kept.source, domain, kept.received_at, b""), decoded
 

@@ -7,13 +7,16 @@
             'fct_handoff_conversations', 'fct_conversation_outcomes',
             'fct_message_events',
         ],
-        'fingerprint': ['reporting_metrics', 'engine_zone_lags'],
+        'fingerprint': [
+            'reporting_metrics', 'engine_zone_lags', 'int_client_settings',
+        ],
         'rebuilt_after_hours': 24,
     },
 ) }}
 
 -- depends_on: {{ ref('reporting_metrics') }}
 -- depends_on: {{ ref('engine_zone_lags') }}
+-- depends_on: {{ ref('int_client_settings') }}
 -- depends_on: {{ ref('fct_reporting_events') }}
 -- depends_on: {{ ref('fct_reporting_rollups') }}
 -- depends_on: {{ ref('fct_handoff_conversations') }}

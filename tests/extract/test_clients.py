@@ -176,6 +176,13 @@ def test_ids_that_no_column_can_hold_stay_apart(home: Path) -> None:
     assert (outcome.loaded, outcome.repeated, outcome.dead) == (6, 1, 0)
 
 
+def test_what_is_dead_and_differs_in_half_a_surrogate_pair_stays_apart(
+    home: Path,
+) -> None:
+    received(home, "beacon", stored({"a": "\ud800"}, {"a": "\ud801"}))
+    assert read().dead == 2
+
+
 def test_one_id_on_two_days_spoils_no_key(home: Path, raw: Raw) -> None:
     """Whoever forges ids gets two events, not a build that fails."""
     received(home, "beacon", stored(clicked("a", NOON), clicked("a", NOON - 86_400)))

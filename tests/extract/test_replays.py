@@ -69,7 +69,7 @@ def test_without_a_mend_nothing_is_replayed(home: Path, raw: Raw) -> None:
     outcome = replay(Wanted())
 
     assert (outcome.events, outcome.loaded) == (0, 0)
-    assert "of 6 dead letters 0" in outcome.message
+    assert outcome.message == "6 dead letters judged again, 0 mended, 6 as before"
     assert waiting(raw) == 6
 
 
@@ -151,6 +151,25 @@ def test_polled_dead_letters_are_replayed_for_their_domain(
         "select event_key, epoch_us(received_at), lane, position from mailgun_events"
         " where event_id = 'polled'"
     ) == ("mailgun:d.example:2026-03-01:polled", first, "replay", 0)
+
+
+def test_what_is_dead_for_another_reason_is_not_called_mended(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timeless = {**sent("b", event="deferred!"), "timestamp": None}
+    received(home, "sendgrid", compact([sent("a", event="deferred!"), timeless, {}]))
+    with monkeypatch.context() as before:
+        before.setattr(decode, "LONGEST_NAME", 8)
+        extract(["inbox"])
+
+    outcome = replay(Wanted())
+    again = replay(Wanted())
+
+    assert (outcome.loaded, outcome.dead) == (1, 1)
+    assert outcome.message == (
+        "3 dead letters judged again, 1 mended, 1 dead for another reason, 1 as before"
+    )
+    assert again.message == "2 dead letters judged again, 0 mended, 2 as before"
 
 
 def test_an_event_that_has_come_otherwise_meanwhile_is_not_doubled(

@@ -136,6 +136,11 @@ def test_events_of_an_account_without_a_valid_zone_are_accounted_for(
     assert counted() == []
     warehouse.load(accounts=[account("a", "havana")])
     assert counted() == [("a", today, 4)]
+    # By another property they are b's, which has a zone.
+    warehouse.load(settings={"inbox.account_property": "tenant"})
+    assert counted() == []
+    warehouse.load(settings={"inbox.account_property": "account_id"})
+    assert counted() == [("a", today, 4)]
 
 
 @pytest.mark.parametrize("seed", range(2))

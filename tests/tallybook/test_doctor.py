@@ -79,6 +79,10 @@ def test_which_clients_may_send_is_told_and_where_a_wrong_setting_is_explained(
     monkeypatch.setenv("COLLECTOR__ALLOWED_ORIGINS", "app.example.com")
     (wrong,) = find("door")
     assert wrong.advice == "See docs/client-events.md."
+    monkeypatch.delenv("COLLECTOR__ALLOWED_ORIGINS")
+    monkeypatch.setenv("COLLECTOR__CLIENT_KEYS", "[no list")
+    (wrong,) = find("door")
+    assert wrong.advice == "See docs/client-events.md."
 
 
 def test_a_provider_that_posts_and_is_not_polled_is_told_apart(
