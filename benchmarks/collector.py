@@ -322,6 +322,7 @@ async def _load(
     return {
         "sent": stretch.answered,
         "requests_per_second": len(latencies) / seconds,
+        "sender_cpu_seconds": time.process_time(),
         "p50_ms": latencies[len(latencies) // 2] * 1e3,
         "p99_ms": latencies[len(latencies) * 99 // 100] * 1e3,
     }

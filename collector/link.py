@@ -11,9 +11,10 @@ from collections import deque
 from typing import cast
 
 from collector import wire
+from collector.keeper import CANT_STORE
 from collector.log import Log
 from collector.metrics import Metrics
-from collector.storer import CANT_STORE, Storer, fork
+from collector.storer import Storer, fork
 from collector.wire import Answer, Asked
 
 _PAUSE = 1.0

@@ -1,11 +1,10 @@
-"""The process that judges and stores requests, all that wait at once.
+"""The process that judges and stores requests.
 
-    requests ──▶ verified ──▶ one append, one fdatasync ──▶ answers, together
+    requests ──▶ verified ──▶ Keeper: all that wait at once ──▶ answers, together
 
-While it waits for the disk more requests gather, and the next group is larger. It is a
-process of its own since verifying and storing cost as much as all of HTTP: so each has
-a core, where two threads would take turns. It ends when the server's end of the socket
-is closed, once what was asked is answered.
+It is a process of its own since verifying and storing cost as much as all of HTTP: so
+each has a core, where two threads would take turns. It ends when the server's end of
+the socket is closed, once what was asked is answered.
 """
 
 import hashlib
@@ -17,29 +16,25 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, perf_counter, time
+from time import time
 
 from collector import mailgun, wire
+from collector.keeper import CANT_STORE, STORED, Fresh, Judged, Keeper
 from collector.log import Log, logger
-from collector.once import Once, Seen
+from collector.once import Once
 from collector.verdict import CLOCK_SKEW, Refused, Verifier
-from collector.wire import Answer, Asked, Told
-from inbox import Record, Writer, new_request_id
+from collector.wire import Answer, Asked
+from inbox import Record, new_request_id
 
 _ROOM = 8 * 1024 * 1024
 """Bytes of a group, and more than the largest request."""
 
-TICK = 5.0
-"""Seconds between two looks whether a segment is old."""
-
-_STORED = Answer(204, "stored")
 _REPEATED = Answer(204, "repeated")
 _REPLAYED = Answer(406, "replayed_with_another_body")
-CANT_STORE = Answer(503, "cant_store")
 
 
 class Storer:
-    """Judges and stores.
+    """Judges, and has stored.
 
     Args:
         folder: The inbox.
@@ -54,127 +49,78 @@ class Storer:
         clock: Callable[[], float] = time,
     ) -> None:
         """Opens nothing yet."""
-        self._writer = Writer(folder)
-        self._once = Once(folder, mailgun.REPLAY_WINDOW + CLOCK_SKEW)
+        asked, written = (
+            Once(folder, mailgun.REPLAY_WINDOW + CLOCK_SKEW) for _ in range(2)
+        )
+        self._once = asked
+        self._waiting: dict[bytes, Fresh] = {}
         self._verifiers = verifiers
         self._clock = clock
         self._log = Log()
-        self._is_failing = False
-        self._next_tick = monotonic() + TICK
+        self._keeper = Keeper(folder, written, self._waiting, clock, self._log)
 
     def serve(self, server: socket.socket) -> None:
         """Answers until nobody asks any more."""
-        received, size, is_open = memoryview(bytearray(_ROOM)), 0, True
-        with server, suppress(ConnectionError):  # the server died: so nobody waits
-            while is_open:
-                size, is_open = _receive(server, received, size)
-                messages, end = wire.take(received[:size])
-                if messages:
-                    group = [(wire.asked(one), bytes(body)) for one, body in messages]
-                    received[: size - end] = received[end:size]
-                    size -= end
-                    server.settimeout(None)
-                    server.sendall(wire.frame(self.handle(group))[0])
-                if monotonic() >= self._next_tick:
-                    self._tick()
-        self._writer.close()
+        received, size = memoryview(bytearray(_ROOM)), 0
+        with server:
+            self._keeper.start(server)
+            with suppress(ConnectionError):  # the server died: so nobody waits
+                while count := server.recv_into(received[size:]):
+                    size += count
+                    messages, end = wire.take(received[:size])
+                    if messages:
+                        group = [
+                            (wire.asked(one), bytes(body)) for one, body in messages
+                        ]
+                        received[: size - end] = received[end:size]
+                        size -= end
+                        self._keeper.keep(self._judged(group))
+            self._keeper.end()
         self._once.close()
 
-    def handle(self, group: Sequence[tuple[Asked, bytes]]) -> Told:
-        """Judges a group and stores what is authentic."""
-        now = self._clock()
-        fresh: dict[bytes, bytes] = {}
-        answers = [self._judge(asked, body, now, fresh) for asked, body in group]
-        records = [
-            Record(
-                new_request_id(asked.received_at),
-                asked.source,
-                asked.domain,
-                asked.received_at,
-                body,
-            )
-            for (asked, body), answer in zip(group, answers, strict=True)
-            if answer is _STORED
-        ]
-        begun = perf_counter()
-        try:
-            self._writer.append(records)
-            self._once.remember([Seen(*seen) for seen in fresh.items()], now)
-        except (OSError, sqlite3.Error) as error:
-            self._failed(error)
-            # Repeats are repeats of what may be in this very group.
-            answers = [
-                CANT_STORE if answer.status == 204 else answer for answer in answers
-            ]
-        else:
-            if records and self._is_failing:
-                self._is_failing = False
-                self._log.say(logging.INFO, "stores again")
-        return Told(answers, perf_counter() - begun)
+    def _judged(self, group: Sequence[tuple[Asked, bytes]]) -> Judged:
+        now, judged = self._clock(), Judged()
+        for asked, body in group:
+            answer = self._judge(asked, body, now, judged)
+            judged.answers.append(answer)
+            if answer is STORED:
+                judged.records.append(
+                    Record(
+                        new_request_id(asked.received_at),
+                        asked.source,
+                        asked.domain,
+                        asked.received_at,
+                        body,
+                    )
+                )
+        return judged
 
-    def _judge(
-        self, asked: Asked, body: bytes, now: float, fresh: dict[bytes, bytes]
-    ) -> Answer:
+    def _judge(self, asked: Asked, body: bytes, now: float, judged: Judged) -> Answer:
         verdict = self._verifiers[asked.source].verify(asked.headers, body, now)
         if isinstance(verdict, Refused):
             return Answer(verdict.status, verdict.reason)
         if not verdict.once:
-            return _STORED
+            return STORED
         digest = hashlib.sha256(body).digest()[:16]
+        # In this order: it is on disk before it waits no longer.
+        fresh = self._waiting.get(verdict.once)
         try:
-            known = fresh.get(verdict.once) or self._once.body_of(verdict.once)
+            known = fresh.body if fresh else self._once.body_of(verdict.once)
         except (OSError, sqlite3.Error) as error:
-            self._failed(error)
+            self._keeper.failed(error)
             return CANT_STORE
         if known is None:
-            fresh[verdict.once] = digest
-            return _STORED
+            self._waiting[verdict.once] = judged.fresh[verdict.once] = Fresh(digest)
+            return STORED
         if known == digest:
+            if fresh:
+                judged.repeated.append((len(judged.answers), fresh))
             return _REPEATED
         self._log.repeat(
             logging.ERROR,
             f"alarm: a signature came again with another body source={asked.source}",
         )
         return _REPLAYED
-
-    def _failed(self, error: OSError | sqlite3.Error) -> None:
-        self._is_failing = True
-        words = error.strerror if isinstance(error, OSError) else ""
-        problem = words or type(error).__name__
-        self._log.repeat(logging.ERROR, f"can't store: {problem}; senders are told 503")
-
-    def _tick(self) -> None:
-        self._next_tick = monotonic() + TICK
-        self._writer.rotate()
-        try:
-            self._once.forget(self._clock())
-        except sqlite3.Error:
-            self._log.repeat(logging.ERROR, "can't forget old signatures")
-
-
-def _receive(
-    server: socket.socket, received: memoryview, size: int
-) -> tuple[int, bool]:
-    """Waits for something to come, and takes all that is there.
-
-    Args:
-        server: Where it comes from.
-        received: Where it goes to.
-        size: How much is there already.
-
-    Returns:
-        How much is there now, and whether more may come.
-    """
-    server.settimeout(TICK)
-    try:
-        while count := server.recv_into(received[size:]):
-            size += count
-            if size == len(received):
-                return size, True
-            server.settimeout(0)
-    except (TimeoutError, BlockingIOError):
-        return size, True
-    return size, False
 
 
 def fork(storer: Storer) -> tuple[socket.socket, int]:

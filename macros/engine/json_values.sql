@@ -18,26 +18,10 @@
 {%- endmacro %}
 
 {% macro spark__json_values(column, fields) -%}
-    {#- The document's own members first, all in one reading (that it stays one,
-        profiles.yml says); what lies deeper is looked for in their texts. -#}
-    {%- set paths, members = [], [] -%}
-    {%- for path in fields.values() -%}
-        {%- set quoted, plain, rest = modules.re.match('\$\.(?:"([^"]*)"|([^.\[]*))(.*)', path).groups() -%}
-        {%- do members.append(quoted or plain) -%}
-        {#- Spark knows a quoted member as ['member'] only. -#}
-        {%- do paths.append((quoted or plain, modules.re.sub('\."([^"]*)"', "['\\1']", rest))) -%}
-    {%- endfor -%}
-    {%- set document -%}
-        from_json({{ column }}, "struct<
-            {%- for member in members | unique -%}
-            `{{ member }}`: string{{ ', ' if not loop.last }}
-            {%- endfor -%}
-        >")
-    {%- endset -%}
     array(
-        {%- for member, rest in paths %}
-        {%- set text = document ~ '.`' ~ member ~ '`' %}
-        {{ 'get_json_object(' ~ text ~ ', "$' ~ rest ~ '")' if rest else text }}
+        {%- for path in fields.values() %}
+        {#- Spark knows a quoted member as ['member'] only. #}
+        get_json_object({{ column }}, "{{ modules.re.sub('\\."([^"]*)"', "['\\1']", path) }}")
         {{- ',' if not loop.last }}
         {%- endfor %}
     ) as found
