@@ -14,16 +14,7 @@
         nextval('ledger.change_numbers'),
         load_id,
         loaded_at
-    from (
-        select
-            load_id,
-            min(inserted_at) as loaded_at
-        from raw._dlt_loads
-        where status = 0
-            and load_id not in (select load_id from ledger.loads)
-        group by load_id
-        order by loaded_at, load_id
-    )
+    from {{ _loads_without_number() }}
 {%- endmacro %}
 
 {% macro spark__number_new_loads() -%}
@@ -32,7 +23,11 @@
         {{ last_change_number() }} + row_number() over (order by loaded_at, load_id),
         load_id,
         loaded_at
-    from (
+    from {{ _loads_without_number() }}
+{%- endmacro %}
+
+{% macro _loads_without_number() -%}
+    (
         select
             load_id,
             min(inserted_at) as loaded_at
@@ -40,5 +35,6 @@
         where status = 0
             and load_id not in (select load_id from ledger.loads)
         group by load_id
+        order by loaded_at, load_id
     )
 {%- endmacro %}
