@@ -574,10 +574,13 @@ def forget(
     run is at work, its next tick does it.
     """
     if dry_run:
-        with _working("forget", as_json) as (home, say):
+        with _speaking(as_json) as say:
+            from extract.home import home
             from tallybook.forget import look
+            from tallybook.lock import between_ticks
 
-            found = look(home, address)
+            with between_ticks(home(), "forget"):
+                found = look(home(), address)
             say.would_forget(address, found)
         _answer(as_json, Exit.GOOD, found=found)
     with _speaking(as_json) as say:
