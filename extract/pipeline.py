@@ -21,6 +21,7 @@ import dlt
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -676,6 +677,8 @@ def _active_pipeline(warehouse: duckdb.DuckDBPyConnection) -> Iterator[dlt.Pipel
         yield pipeline
     finally:
         pipeline.deactivate()
+        # dlt notes where it found each setting, for `Pipeline.run` to show and drop.
+        get_resolved_traces().clear()
 
 
 def _pipeline(warehouse: duckdb.DuckDBPyConnection) -> dlt.Pipeline:
