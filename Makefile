@@ -57,7 +57,7 @@ constraints: .venv/dev
 	touch $@
 
 .venv/spark: .venv/dev
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,spark]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev-spark]'
 	touch $@
 
 clean:
