@@ -22,7 +22,7 @@ proof: .venv/dev
 # Plants corruptions one by one, and writes docs/mutation.md (`make proof` plants them
 # as well, but writes nothing).
 mutate: .venv/dev
-	$(BIN)/python tests/quality/mutate.py
+	PYTHONPATH=. $(BIN)/python tests/quality/mutate.py
 
 # Models are linted as they compile, which asks a warehouse: an empty one.
 lint: export TALLYBOOK_HOME = target/lint

@@ -11,6 +11,7 @@ from warehouse import Warehouse, instant
 from tallybook.build import Dbt
 from tallybook.errors import CannotRunError
 from tallybook.rebuild import Request, ask_for, scope_of
+from tests.parsed import plant
 
 FIRST, LAST = date(2025, 11, 1), date(2025, 11, 2)
 ASKED = Request("acme", FIRST, LAST)
@@ -101,7 +102,7 @@ def test_days_that_were_right_are_not_written_and_asked_for_once(
 ) -> None:
     held = cells(talked)
     ask_for(talked.home, ASKED)
-    first = Dbt(talked.home).build()
+    first = Dbt(plant(talked.home)).build()
     again = Dbt(talked.home).build()
 
     assert first.is_green, (first.errors, first.failures)
