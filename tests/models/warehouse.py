@@ -51,6 +51,7 @@ APP_KEYS = {
     "reporting_events": ["event_id"],
 }
 
+
 class Warehouse:
     """The raw tables of one home, written as dlt would, and its marts.
 
@@ -240,7 +241,9 @@ class Warehouse:
         _forget_compilation(parsed)
         target = ["--target-path", str(self.home / "target")]
         try:
-            return dbtRunner(manifest=parsed).invoke([*arguments, *project, *quiet, *target])
+            return dbtRunner(manifest=parsed).invoke(
+                [*arguments, *project, *quiet, *target]
+            )
         finally:
             # dbt keeps the file open for the life of the process.
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
