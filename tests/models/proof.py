@@ -13,6 +13,10 @@ PROOF = bool(os.environ.get("TALLYBOOK_PROOF"))
 
 DELIVERY = ("--select", "+path:models/marts/delivery")
 """All that tests of mail look at, in half the time of a build of everything."""
+REPORTING = ("--select", "+path:models/marts/reporting")
+"""All that most tests of conversations look at."""
+RECONCILED = (*REPORTING, "+ops_reconciliation")
+"""The same, and what checks it."""
 
 
 def crowded(examples: int, in_proof: int = 100) -> settings:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from proof import REPORTING, build
 from reporting_oracle import DIMENSIONS
 from reporting_worlds import zone_days
 from warehouse import Warehouse
@@ -70,7 +71,7 @@ def published(
     warehouse.load(
         accounts=tables["accounts"], reporting_events=tables["reporting_events"]
     )
-    assert warehouse.build(seeds=False, views=False).success
+    build(warehouse, *REPORTING)
     marts = marts_in(Dbt(plant(warehouse.home)).manifest())
     with duckdb.connect(publish(warehouse.home, marts).path, read_only=True) as con:
         con.execute("set TimeZone = 'America/Los_Angeles'")

@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from proof import REPORTING, build
 from reporting_worlds import zone_days
 from warehouse import Warehouse, instant
 
@@ -43,7 +44,7 @@ def talked(warehouse: Warehouse) -> Warehouse:
             for day in (1, 2, 3)
         ],
     )
-    assert warehouse.build(seeds=False, views=False).success
+    build(warehouse, *REPORTING)
     return warehouse
 
 
@@ -73,7 +74,7 @@ def counts(warehouse: Warehouse) -> dict[tuple[str, str], int]:
 def test_only_the_days_that_were_asked_for_are_mended(talked: Warehouse) -> None:
     spoil(talked)
     ask_for(talked.home, Request("acme", date(2025, 10, 31), LAST))
-    assert talked.build(seeds=False, views=False).success
+    build(talked, *REPORTING)
 
     assert counts(talked) == {
         ("acme", "2025-11-01"): 1,
