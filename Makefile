@@ -30,7 +30,7 @@ lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/dbt build --quiet
+	$(BIN)/dbt build --quiet --exclude-resource-types test unit_test
 	$(BIN)/sqlfluff lint models tests --processes 2 --disable-progress-bar
 	$(BIN)/dbt-bouncer run --config-file .dbt-bouncer.yml
 

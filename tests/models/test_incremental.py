@@ -15,6 +15,8 @@ from replay import contents
 from warehouse import ROOT, Warehouse
 from worlds import at
 
+from tests.parsed import plant
+
 
 @pytest.fixture(scope="session")
 def settled_path(
@@ -704,15 +706,15 @@ def test_the_machines_own_zone_and_the_number_of_threads_change_nothing(
     dbt = "from dbt.cli.main import cli; cli()"
     arguments = ["build", "--exclude-resource-type", "test", "--threads", str(threads)]
     arguments += ["--exclude-resource-type", "unit_test", "--full-refresh"]
-    arguments += ["--exclude-resource-type", "seed"]
+    arguments += ["--exclude-resource-type", "seed", *DELIVERY]
     arguments += ["--target-path", str(settled.home / "target"), "--quiet"]
     subprocess.run(
         [sys.executable, "-c", dbt, *arguments],
         cwd=ROOT,
-        env={**os.environ, "TZ": zone, "TALLYBOOK_HOME": str(settled.home)},
+        env={**os.environ, "TZ": zone, "TALLYBOOK_HOME": str(plant(settled.home))},
         check=True,
     )
     elsewhere = contents(settled)
-    build(settled, "--full-refresh")
+    build(settled, "--full-refresh", *DELIVERY)
     assert not differences(contents(settled), elsewhere)
     assert days(settled, "acme")["2025-11-01", "opened"] == 2
