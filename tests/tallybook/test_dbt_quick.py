@@ -1,8 +1,14 @@
 """dbt made quicker says what dbt says."""
 
+from io import StringIO
+
 import pytest
 from dbt.contracts.graph.nodes import InjectedCTE
 from dbt_common.clients.jinja import get_template
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager import EventManager
+from dbt_common.events.logger import LoggerConfig
+from dbt_common.events.types import Note
 
 from tallybook import dbt_quick
 
@@ -59,3 +65,39 @@ def test_a_text_is_compiled_once_for_each_kind_of_result(
 
     assert [answers("1"), answers("2")] == [(1, "1"), (2, "2")]
     assert compiled == [text, text]
+
+
+@pytest.mark.parametrize(
+    ("listens_to", "heard"),
+    [
+        (EventLevel.DEBUG, ["fine", "coarse"]),
+        (EventLevel.INFO, ["coarse"]),
+        (EventLevel.ERROR, []),
+    ],
+)
+def test_a_log_holds_what_is_as_coarse_as_it_listens_to(
+    listens_to: EventLevel, heard: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, output = [], StringIO()
+    create = dbt_quick._fire_by_dbt
+
+    def watched(manager: EventManager, e: Note, *more: object) -> None:
+        written.append(e.msg)
+        create(manager, e, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dbt_quick, "_fire_by_dbt", watched)
+    manager = EventManager()
+    manager.add_logger(LoggerConfig("a log", level=listens_to, output_stream=output))
+    for text, level in (("fine", EventLevel.DEBUG), ("coarse", EventLevel.INFO)):
+        dbt_quick.fire_event(manager, Note(msg=text), level)
+
+    assert [line.split()[-1] for line in output.getvalue().splitlines()] == heard
+    assert ("fine" in written) == ("fine" in heard), "nobody would have heard it"
+
+
+def test_a_listener_hears_everything() -> None:
+    heard: list[str] = []
+    manager = EventManager()
+    manager.add_callback(lambda message: heard.append(message.info.msg))
+    dbt_quick.fire_event(manager, Note(msg="fine"), EventLevel.DEBUG)
+    assert heard == ["fine"]
