@@ -16,7 +16,7 @@ from types import CodeType
 from typing import Any
 
 from dbt import compilation
-from dbt.contracts.graph.nodes import InjectedCTE
+from dbt.artifacts.resources.v1.components import InjectedCTE
 from dbt_common.clients.jinja import MacroFuzzEnvironment
 from dbt_common.events.base_types import BaseEvent, EventLevel
 from dbt_common.events.event_manager import EventManager

@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from dbt.contracts.graph.nodes import InjectedCTE
+from dbt.artifacts.resources.v1.components import InjectedCTE
 from dbt_common.clients.jinja import get_template
 from dbt_common.events.base_types import EventLevel
 from dbt_common.events.event_manager import EventManager
