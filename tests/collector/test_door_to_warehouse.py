@@ -32,7 +32,7 @@ from simulator.world import World
 
 PROOF = "TALLYBOOK_PROOF" in os.environ
 
-KILLS = 100 if PROOF else 3
+KILLS = 100 if PROOF else 5
 
 SPEC = Spec(
     seed=17,
