@@ -27,6 +27,7 @@ CTES = [
         "with -- own\nown as (select 1) from own",
         "with recursive own as (select 1) select * from own",
         "with own as (select ';') select * from own",
+        "with own as (select 1) select * from own; select 2",
         "/* why */ with own as (select 1) select * from own",
         "select * from (with own as (select 1) select * from own)",
         "select * from withdrawn",
