@@ -10,10 +10,9 @@ demo: .venv/core
 test: .venv/dev
 	$(BIN)/pytest -n 2 --dist worksteal --ignore tests/spark
 
-# The same models on Apache Spark; needs Java 17. A process that has lost its cluster
-# begins no other session, so each file has its own.
+# The same models on Apache Spark; needs Java 17.
 test-spark: .venv/spark
-	for file in tests/spark/test_*.py; do $(BIN)/pytest $$file || exit 1; done
+	$(BIN)/pytest tests/spark
 
 # The long proofs, whole: `make test` runs a sample of each.
 proof: .venv/dev

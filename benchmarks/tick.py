@@ -103,11 +103,14 @@ class Provider(BaseHTTPRequestHandler):
     events: list[tuple[float, bytes]] = []  # noqa: RUF012 - of the one host
 
     def do_GET(self) -> None:
-        """The page that was asked for; there is none after it."""
-        query = parse_qs(urlsplit(self.path).query)
-        begin, end = (float(query[name][0]) for name in ("begin", "end"))
-        due = b",".join(body for at, body in self.events if begin <= at < end)
-        page = b'{"items":[%s],"paging":{}}' % due
+        """The page that was asked for; there is none after it, and no statistics."""
+        asked = urlsplit(self.path)
+        page = b'{"stats":[]}'
+        if not asked.path.endswith("/stats/total"):
+            query = parse_qs(asked.query)
+            begin, end = (float(query[name][0]) for name in ("begin", "end"))
+            due = b",".join(body for at, body in self.events if begin <= at < end)
+            page = b'{"items":[%s],"paging":{}}' % due
         self.send_response(200)
         self.send_header("content-length", str(len(page)))
         self.end_headers()
@@ -152,7 +155,8 @@ def measure(home: Path, events: int, ticks: int) -> dict[str, float]:
     Provider.events = []
     if not done.exists():
         _history(home, dbt, recipients)
-    earlier = json.loads(done.read_text()) if done.exists() else 0
+        done.write_text("0")
+    earlier = json.loads(done.read_text())
     begun = time.perf_counter()
     _tick(home, dbt, memory, begin + earlier * 60)
     first = time.perf_counter() - begun

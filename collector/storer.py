@@ -2,9 +2,10 @@
 
     requests ──▶ verified ──▶ Keeper: all that wait at once ──▶ answers, together
 
-It is a process of its own since verifying and storing cost as much as all of HTTP: so
-each has a core, where two threads would take turns. It ends when the server's end of
-the socket is closed, once what was asked is answered.
+It is a process of its own since verifying and storing cost more than all of HTTP: so
+each has a core, where two threads would take turns. What it can't verify in time the
+server does: see `collector.link`. It ends when the server's end of the socket is
+closed, once what was asked is answered.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ import socket
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from mmap import mmap
 from pathlib import Path
 from time import time
 
@@ -22,7 +24,7 @@ from collector import mailgun, wire
 from collector.keeper import CANT_STORE, STORED, Fresh, Judged, Keeper
 from collector.log import Log, logger
 from collector.once import Once
-from collector.verdict import CLOCK_SKEW, Refused, Verifier
+from collector.verdict import CLOCK_SKEW, Refused, Verdict, Verifier
 from collector.wire import Answer, Asked
 from inbox import Record, new_request_id
 
@@ -54,10 +56,25 @@ class Storer:
         )
         self._once = asked
         self._waiting: dict[bytes, Fresh] = {}
+        self._count = memoryview(mmap(-1, 8)).cast("Q")  # shared by both processes
         self._verifiers = verifiers
         self._clock = clock
         self._log = Log()
         self._keeper = Keeper(folder, written, self._waiting, clock, self._log)
+
+    def begin(self) -> None:
+        """Counts from nothing: before it is started, and again."""
+        self._count[0] = 0
+
+    @property
+    def judged(self) -> int:
+        """How many requests it has judged since it was started."""
+        return self._count[0]
+
+    def verify(self, asked: Asked, body: bytes) -> Verdict:
+        """Judges a request, in whichever process has the time."""
+        verifier = self._verifiers[asked.source]
+        return verifier.verify(asked.headers, body, self._clock())
 
     def serve(self, server: socket.socket) -> None:
         """Answers until nobody asks any more."""
@@ -79,10 +96,11 @@ class Storer:
         self._once.close()
 
     def _judged(self, group: Sequence[tuple[Asked, bytes]]) -> Judged:
-        now, judged = self._clock(), Judged()
+        judged = Judged()
         for asked, body in group:
-            answer = self._judge(asked, body, now, judged)
+            answer = self._judge(asked, body, judged)
             judged.answers.append(answer)
+            self._count[0] += 1
             if answer is STORED:
                 judged.records.append(
                     Record(
@@ -95,22 +113,25 @@ class Storer:
                 )
         return judged
 
-    def _judge(self, asked: Asked, body: bytes, now: float, judged: Judged) -> Answer:
-        verdict = self._verifiers[asked.source].verify(asked.headers, body, now)
-        if isinstance(verdict, Refused):
-            return Answer(verdict.status, verdict.reason)
-        if not verdict.once:
+    def _judge(self, asked: Asked, body: bytes, judged: Judged) -> Answer:
+        once = asked.once
+        if once is None:
+            verdict = self.verify(asked, body)
+            if isinstance(verdict, Refused):
+                return Answer(verdict.status, verdict.reason)
+            once = verdict.once
+        if not once:
             return STORED
         digest = hashlib.sha256(body).digest()[:16]
         # In this order: it is on disk before it waits no longer.
-        fresh = self._waiting.get(verdict.once)
+        fresh = self._waiting.get(once)
         try:
-            known = fresh.body if fresh else self._once.body_of(verdict.once)
+            known = fresh.body if fresh else self._once.body_of(once)
         except (OSError, sqlite3.Error) as error:
             self._keeper.failed(error)
             return CANT_STORE
         if known is None:
-            self._waiting[verdict.once] = judged.fresh[verdict.once] = Fresh(digest)
+            self._waiting[once] = judged.fresh[once] = Fresh(digest)
             return STORED
         if known == digest:
             if fresh:
@@ -129,6 +150,7 @@ def fork(storer: Storer) -> tuple[socket.socket, int]:
     Returns:
         The server's end of the socket, and the process id.
     """
+    storer.begin()
     ours, its = socket.socketpair()
     # As much as the system allows: the more there is at once, the fewer syncs.
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _ROOM)

@@ -22,12 +22,15 @@ class Asked(msgspec.Struct, array_like=True):
         domain: The sending domain of its path secret.
         received_at: Microseconds since the epoch.
         headers: Those that its verifier reads.
+        once: What the server's verdict says may come with one body only; None where
+            the storer is to verify.
     """
 
     source: str
     domain: str
     received_at: int
     headers: dict[bytes, bytes]
+    once: bytes | None = None
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True):

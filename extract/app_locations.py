@@ -451,7 +451,7 @@ class Database:
         self, purpose: str, error: sa.exc.SQLAlchemyError, table: Table | None = None
     ) -> AppError:
         """The error for what the database said no to, in its words."""
-        said = str(getattr(error, "orig", None) or error).strip()
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
         if self._url.password:
             said = said.replace(str(self._url.password), "***")
         check = f"Check {SETTING}, and that the database is reachable."
@@ -459,7 +459,9 @@ class Database:
             check = f"Check SOURCES__APP__{table.name.upper()}__QUERY."
         elif table is not None:
             check = f"Check that {table.name} may be read and has the documented types."
-        return AppError(f"Couldn't {purpose} in {self.name}: {said}. {check}")
+        return AppError(
+            f"Couldn't {purpose} in {self.name}: {said.rstrip('.?')}. {check}"
+        )
 
 
 def select(

@@ -44,6 +44,9 @@ _LOCAL = re.compile(r'[^\s"<>,;:()\[\]\\@]+')
 _MAILBOX = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 """What may stand after it."""
 
+_HOST = re.compile(r"(?:[\w-]+\.)*[^\W\d_]+")
+"""What of that is a domain, when something was put behind it, as in an id."""
+
 _LONGEST = 320
 """Characters of what stands before; RFC 5321 allows 64."""
 
@@ -159,7 +162,7 @@ class Forgotten:
         for begin, end in _spans(text):
             for at, address in _addresses(text[begin:end]):
                 token = self.token(address)
-                if token is not None:
+                if token is not None and done <= begin + at:
                     parts += [text[done : begin + at], token]
                     done = end
                     break
@@ -313,7 +316,9 @@ class Forgotten:
 
 def is_address(text: str) -> bool:
     """Whether a text is an address that can be found in others."""
-    return "%" not in text and list(_spans(text)) == [(0, len(text))]
+    spans = list(_spans(text))
+    is_whole = spans[:1] == [(0, len(text))] and not any(begin for begin, _ in spans)
+    return is_whole and "%" not in text
 
 
 def recipient_key(address: str) -> str:
@@ -336,7 +341,7 @@ def _is_token(address: str | None) -> bool:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where in a text something stands that may be an address."""
+    """Where in a text something stands that may be an address, the longest first."""
     middles = _AT if "%40" in text else _PLAIN_AT
     for middle in middles.finditer(text):
         at = middle.start()
@@ -344,6 +349,12 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
         after = _MAILBOX.match(text, middle.end())
         if before and after:
             yield at - before.end(), after.end()
+            # No domain ends in digits: what ends so may be one with a number behind.
+            last = after[0].rpartition(".")[2]
+            if not last.isalpha() and not last.lower().startswith("xn--"):
+                host = _HOST.match(after[0])
+                if host:
+                    yield at - before.end(), middle.end() + host.end()
 
 
 def _addresses(found: str) -> Iterator[tuple[int, str]]:

@@ -21,6 +21,7 @@ import dlt
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 from dlt.common.configuration.providers import CustomLoaderDocProvider
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -47,7 +48,7 @@ from extract.replay_requests import ReplayRequests
 from extract.replays import Replay, Wanted
 from extract.rounds import Memory, Reading, Round, Rules
 from extract.settings import number, setting, text, variable
-from extract.source_settings import changed_settings
+from extract.source_settings import changed_settings, settings_of_received
 from extract.time_zones import time_zones
 from extract.warehouse import WarehouseBusyError, open_warehouse
 from inbox import Inbox
@@ -518,7 +519,7 @@ def _progress(lane: Lane) -> Progress:
 
 
 def _inbox(run: _Run) -> Iterator[Outcome]:
-    kept = timedelta(days=number(INBOX, "keep_days", 1) or inbox.KEEP_DAYS)
+    kept = _kept()
     segments = Inbox(home() / "inbox")
     if not segments.folder.is_dir():
         message = "inbox is skipped: nothing was ever received (`tallybook serve`)"
@@ -622,19 +623,40 @@ def _latest() -> int:
     return max(_microseconds(now()), clock()) + windows.DAY
 
 
+def _kept() -> timedelta:
+    return timedelta(days=number(INBOX, "keep_days", 1) or inbox.KEEP_DAYS)
+
+
+def _account_property() -> str | None:
+    told = text(INBOX, "account_property")
+    if told and not _PROPERTY.fullmatch(told):
+        raise SettingsError(
+            f"{variable(INBOX, 'account_property')}: write a property's name, of "
+            f"letters, digits, and . _ -: {told!r} is none"
+        )
+    return told
+
+
+def check_received() -> None:
+    """Reads the settings of what comes through the door.
+
+    Raises:
+        SettingsError: One makes no sense.
+    """
+    _kept()
+    _account_property()
+    for source in ("sendgrid", "postmark"):
+        settings_of_received(source, ())
+
+
 def _client_settings(run: _Run) -> dict[str, str]:
     """Which property of client events names the account; nothing if it always was so.
 
     Raises:
         SettingsError: It can't be one.
     """
-    told = text(INBOX, "account_property")
+    told = _account_property()
     name = told or inbox.ACCOUNT_PROPERTY
-    if not _PROPERTY.fullmatch(name):
-        raise SettingsError(
-            f"{variable(INBOX, 'account_property')}: write a property's name, of "
-            f"letters, digits, and . _ -: {name!r} is none"
-        )
     known = run.warehouse.execute(
         "select 1 from raw.source_settings where source = ?", [INBOX]
     ).fetchall()
@@ -676,6 +698,8 @@ def _active_pipeline(warehouse: duckdb.DuckDBPyConnection) -> Iterator[dlt.Pipel
         yield pipeline
     finally:
         pipeline.deactivate()
+        # dlt notes where it found each setting, for `Pipeline.run` to show and drop.
+        get_resolved_traces().clear()
 
 
 def _pipeline(warehouse: duckdb.DuckDBPyConnection) -> dlt.Pipeline:

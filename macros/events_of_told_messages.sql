@@ -89,11 +89,9 @@
 
         select {{ columns }}
         from {{ built }} as built
-        inner join changed_emails as changed
-            on built.given_email_id = changed.email_id
-        left join present_emails as present
-            on changed.email_id = present.email_id
-        where (built.email_id is null) = (present.email_id is not null)
+        inner join present_emails as present
+            on built.given_email_id = present.email_id
+        where built.email_id is null
 
         union
 

@@ -461,13 +461,17 @@ def _wanted(asked: dict[str, Any]) -> str:
     return ", ".join(parts) or "holds for each row"
 
 
+def _in_words(value: Any) -> str:
+    return "null" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)
+
+
 def _found(found: dict[str, Any], exception: Any) -> str:
     """What was found instead."""
     if "unexpected_count" in found:
         values = found.get("partial_unexpected_list") or []
-        shown = ", ".join(dict.fromkeys(str(value) for value in values[:_SHOWN]))
-        share = found.get("unexpected_percent") or 0.0
-        return f"{found['unexpected_count']} rows ({share:.2f} %)" + (
+        shown = ", ".join(dict.fromkeys(map(_in_words, values[:_SHOWN])))
+        rows, share = found["unexpected_count"], found.get("unexpected_percent") or 0.0
+        return f"{rows:,} row{'s' if rows != 1 else ''} ({share:.2f} %)" + (
             f": {shown}" if shown else ""
         )
     details = found.get("details") or {}

@@ -188,8 +188,8 @@ def build(
     """Build and test the models: `dbt build` in this process.
 
     What has arrived decides what is built. --rebuild asks for days of one account
-    besides: conversation events, rollups and daily delivery; written is only what
-    comes out otherwise than it stands.
+    besides: conversation events, rollups, daily delivery and client events; written
+    is only what comes out otherwise than it stands.
     """
     with _working("build", as_json) as (home, say):
         from tallybook.rebuild import ask_for, scope_of
@@ -336,9 +336,10 @@ def schedule(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for a range: the next tick of `tallybook run` begins to read it.
+    """Ask for a range; the next tick begins to read it.
 
-    One at a time for a source. One that has not begun yet is replaced.
+    A tick is one round of `tallybook run`. One at a time for a source. One that has
+    not begun yet is replaced.
     """
     with _speaking(as_json) as say:
         from tallybook.backfill import schedule as ask_for
@@ -402,7 +403,7 @@ def list_dead_letters(
     since: Since = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show which there are, by source and reason, and how the newest begins."""
+    """Show which there are, and how the newest of each kind begins."""
     with _speaking(as_json) as say:
         from extract.home import home
         from tallybook.dead_letters import look
@@ -453,10 +454,13 @@ def _wanted(reason: str | None, source: str | None, since: str | None) -> "Wante
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="An address of this machine.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8080,
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="An address of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(metavar="PORT", min=0, max=65535, help="0: any that is free."),
+    ] = 8080,
     *,
     insecure_local: Annotated[
         bool,
@@ -466,11 +470,11 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Receive webhooks: the door, until SIGTERM or Ctrl-C.
+    """Receive webhooks and client events until SIGTERM or Ctrl-C.
 
     A request is answered 2xx once its bytes are on disk, whatever the warehouse does
     meanwhile; the next `tallybook run` reads them. docs/collector.md says how to let
-    SendGrid, Mailgun and Postmark in.
+    SendGrid, Mailgun and Postmark in, docs/client-events.md the same of apps and pages.
     """
     # Nothing here may import dlt, dbt or DuckDB: the door opens within a second.
     from collector.server import serve as serve_door
@@ -570,10 +574,13 @@ def forget(
     run is at work, its next tick does it.
     """
     if dry_run:
-        with _working("forget", as_json) as (home, say):
+        with _speaking(as_json) as say:
+            from extract.home import home
             from tallybook.forget import look
+            from tallybook.lock import between_ticks
 
-            found = look(home, address)
+            with between_ticks(home(), "forget"):
+                found = look(home(), address)
             say.would_forget(address, found)
         _answer(as_json, Exit.GOOD, found=found)
     with _speaking(as_json) as say:

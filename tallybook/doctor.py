@@ -29,7 +29,7 @@ from extract.app_locations import open_location
 from extract.app_tables import TABLES, AppError
 from extract.home import ROOT, SettingsError, home, now
 from extract.mailgun_settings import NotConfiguredError, mailgun_settings
-from extract.pipeline import check_mailgun
+from extract.pipeline import check_mailgun, check_received
 from extract.settings import setting, text, variable
 from tallybook.lock import RunningError, only_run
 from tallybook.say import counted
@@ -90,6 +90,7 @@ def examine() -> Iterator[Finding]:
     if all(finding.state != "bad" for finding in files):
         yield from _mailgun()
         yield _application()
+        yield from _received()
         yield from _door()
 
 
@@ -319,7 +320,7 @@ def _application() -> Finding:
         place = open_location(location, queries)
         there = [table.name for table in TABLES if place.columns(table)]
     except AppError as error:
-        return Finding("application", "bad", str(error), f"Mend {name}.")
+        return Finding("application", "bad", str(error))
     if not there:
         return Finding(
             "application",
@@ -328,6 +329,14 @@ def _application() -> Finding:
             f"Set {variable('app', 'emails', 'query')} and the like, or mend {name}.",
         )
     return Finding("application", "good", f"{place.name}: {', '.join(there)}")
+
+
+def _received() -> Iterator[Finding]:
+    """Settings of what comes through the door, if one makes no sense."""
+    try:
+        check_received()
+    except SettingsError as error:
+        yield Finding("inbox", "bad", str(error), "Mend the setting.")
 
 
 def _who_may_send(senders: Clients) -> str:

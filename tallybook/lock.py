@@ -117,7 +117,9 @@ def turn(home: Path, is_ending: Callable[[], bool]) -> Iterator[bool]:
     lock = FileLock(home / "tick.lock")
     while not is_ending():
         try:
-            lock.acquire(timeout=_GLANCE)
+            # Whoever waits already goes first, however soon tick follows tick.
+            with FileLock(home / "next.lock", timeout=_GLANCE):
+                lock.acquire(timeout=_GLANCE)
         except Timeout:
             continue
         try:
@@ -153,7 +155,8 @@ def between_ticks(
                 raise
             lock = FileLock(home / "tick.lock", timeout=patience)
             try:
-                lock.acquire()
+                with FileLock(home / "next.lock", timeout=patience):
+                    lock.acquire()
             except Timeout:
                 raise error from None
             held.callback(lock.release)

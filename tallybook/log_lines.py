@@ -117,12 +117,17 @@ class LogLines:
         self._line("unpublished", message="analysts keep the last state that passed")
 
     def forgot(self, report: Report) -> None:
-        """What forgetting did; whom, only by their tokens."""
+        """What forgetting did; whom, only by their tokens. What it waits for, once."""
+        tokens, waits_for = " ".join(report.tokens), "; ".join(report.waits_for)
+        rows = sum(report.rows.values())
+        known = self._is_known("forgetting", f"{tokens} {waits_for}")
+        if known and waits_for and not rows and not report.traces:
+            return
         self._line(
             "forgot" if report.is_done else "forgetting",
-            tokens=" ".join(report.tokens),
-            rows=sum(report.rows.values()),
-            waits_for="; ".join(report.waits_for),
+            tokens=tokens,
+            rows=rows,
+            waits_for=waits_for,
             traces=" ".join(report.traces),
         )
 

@@ -8,6 +8,7 @@ goes wrong in a tick never ends the process; SIGTERM does, after the page in han
 build or the publication, whichever it is at.
 """
 
+import gc
 import signal
 import threading
 from collections.abc import Callable
@@ -152,6 +153,9 @@ def run_for_ever(
             seconds = monotonic() - begun
             witness.ticked(done, seconds)
             wait = max(every - seconds, 0.0)
+        # While nobody waits: dbt leaves a hundred thousand objects in cycles, which by
+        # itself Python looks for once there are ten million.
+        gc.collect()
         heart.at("wait", datetime.now(UTC) + timedelta(seconds=wait))
         ending.wait(wait)
 

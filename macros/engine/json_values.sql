@@ -18,10 +18,31 @@
 {%- endmacro %}
 
 {% macro spark__json_values(column, fields) -%}
+    {#- The document becomes a struct of its first members, each as text, of which the
+        array is made. What lies deeper is read from such a text, a small part of it. -#}
+    {%- set re = modules.re -%}
+    {%- set paths = [] -%}
+    {%- for path in fields.values() -%}
+        {%- set quoted, plain, deeper = re.match('[$][.](?:"([^"]*)"|([^".[]+))(.*)', path).groups() -%}
+        {#- Spark knows a quoted member as ['member'] only. -#}
+        {%- do paths.append((quoted or plain, re.sub('[.]"([^"]*)"', "['\\1']", deeper))) -%}
+    {%- endfor -%}
+    {#- Names of columns differ by more than their case. -#}
+    {%- set members = paths | map(attribute=0) | unique | list -%}
+    from_json({{ column }}, '
+        {%- for member in members -%}
+            `{{ member }}` string{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    ', map('allowSingleQuotes', 'false')) as document,
     array(
-        {%- for path in fields.values() %}
-        {#- Spark knows a quoted member as ['member'] only. #}
-        get_json_object({{ column }}, "{{ modules.re.sub('\\."([^"]*)"', "['\\1']", path) }}")
+        {%- for member, deeper in paths %}
+        {% if member not in members -%}
+            get_json_object({{ column }}, "$['{{ member }}']{{ deeper }}")
+        {%- elif deeper -%}
+            get_json_object(document.`{{ member }}`, "${{ deeper }}")
+        {%- else -%}
+            document.`{{ member }}`
+        {%- endif %}
         {{- ',' if not loop.last }}
         {%- endfor %}
     ) as found

@@ -90,9 +90,9 @@ linked as (
 emails as (
 
     select *
-    from {{ emails(only_those(
-        'email_id in (select linked.linked_email_id from linked)'
-    )) }}
+    from {{ emails(only_those(is_touched(
+        'fct_message_events', 'linked', ['email_id'], ['linked_email_id']
+    ))) }}
 
 ),
 

@@ -5,6 +5,14 @@
    number, four steps to the microsecond. #}
 {%- set decides = epoch_us('occurred_at') ~ ' * 4 + stage' -%}
 
+{# The failure that is told of goes along with its event: events that were asked
+   for once more would be kept, all of them. #}
+{%- set failure = record([
+    'event_key', 'severity', 'smtp_code', 'enhanced_code', 'mta_response',
+    'reject_reason', 'bounce_class',
+]) -%}
+{%- set order = ordering(['occurred_at', 'received_at', 'event_key']) -%}
+
 with
 
 events as (
@@ -69,18 +77,14 @@ summed as (
         {{ from_epoch_us(whole_part('max(' ~ decides ~ ')', 4)) }}
             as last_stage_at,
         coalesce(
-            min_by(event_key, {{ ordering([
-                'occurred_at', 'received_at', 'event_key',
-            ]) }}) filter (
+            min_by({{ failure }}, {{ order }}) filter (
                 where event_type in ('bounced', 'rejected') and is_permanent
             ),
-            max_by(event_key, {{ ordering([
-                'occurred_at', 'received_at', 'event_key',
-            ]) }}) filter (
+            max_by({{ failure }}, {{ order }}) filter (
                 where event_type in ('bounced', 'deferred')
                 and not is_permanent
             )
-        ) as failure_event_key
+        ) as failure
 
     from events
 
@@ -91,25 +95,42 @@ summed as (
 with_failure as (
 
     select
-        summed.*,
-        failures.severity as failure_severity,
-        failures.smtp_code as failure_code,
-        failures.enhanced_code as failure_enhanced_code,
+        summed.event_email_id,
+        summed.event_recipient_key,
+        summed.provider,
+        summed.event_message_id,
+        summed.queued_at,
+        summed.delivered_at,
+        summed.first_opened_at,
+        summed.first_human_opened_at,
+        summed.last_opened_at,
+        summed.first_clicked_at,
+        summed.last_engaged_at,
+        summed.complained_at,
+        summed.unsubscribed_at,
+        summed.bounced_at,
+        summed.rejected_at,
+        summed.open_events,
+        summed.click_events,
+        summed.deferrals,
+        summed.was_bounced,
+        summed.last_stage,
+        summed.last_stage_at,
+        summed.failure.event_key as failure_event_key,
+        summed.failure.severity as failure_severity,
+        summed.failure.smtp_code as failure_code,
+        summed.failure.enhanced_code as failure_enhanced_code,
         coalesce(
-            failures.mta_response,
+            summed.failure.mta_response,
             'Error ' || coalesce(
-                failures.enhanced_code, cast(failures.smtp_code as string)
+                summed.failure.enhanced_code,
+                cast(summed.failure.smtp_code as string)
             )
         ) as failure_message,
-        failures.reject_reason,
-        failures.bounce_class
+        summed.failure.reject_reason,
+        summed.failure.bounce_class
 
     from summed
-
-    left join events as failures
-        on summed.event_email_id = failures.email_id
-        and summed.event_recipient_key = failures.recipient_key
-        and summed.failure_event_key = failures.event_key
 
 )
 

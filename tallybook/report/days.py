@@ -66,41 +66,44 @@ order by events desc, account_id
 limit $accounts
 """
 
-_CALENDAR = """
-select date, sum(hours) as hours
-from marts.dim_time_zone_days
-where timezone = $timezone and date between $first and $last
-group by date
-"""
-
-_MAIL = f"""
+_BY_DAY = """
 with
 
-days as ({_CALENDAR})
+days as (
+    select date, sum(hours) as hours
+    from marts.dim_time_zone_days
+    where timezone = $timezone and date between $first and $last
+    group by date
+),
 
-select
-    days.date,
-    days.hours,
+counted as (
+    {counted}
+)
+
+select date, hours, {figures}
+from days
+left join counted using (date)
+group by date, hours
+order by date
+"""
+
+_MAIL = _BY_DAY.format(
+    counted="select * from marts.fct_delivery_daily where account_id = $account",
+    figures="""
     coalesce(sum(events) filter (where event_type = 'delivered'), 0) as delivered,
     coalesce(sum(events) filter (where event_type = 'opened'), 0) as opened,
     coalesce(sum(events) filter (where event_type = 'clicked'), 0) as clicked,
     coalesce(sum(events) filter (where event_type = 'bounced'), 0) as bounced,
     coalesce(sum(events) filter (where event_type = 'complained'), 0) as complained
-from days
-left join marts.fct_delivery_daily as daily
-    on days.date = daily.date and daily.account_id = $account
-group by days.date, days.hours
-order by days.date
-"""  # noqa: S608 - constants
+""",
+)
 
-_TALK = f"""
-with
-
-days as ({_CALENDAR})
-
-select
-    days.date,
-    days.hours,
+_TALK = _BY_DAY.format(
+    counted="""
+    select * from marts.fct_reporting_rollups
+    where account_id = $account and dimension_type = 'account'
+""",
+    figures="""
     coalesce(sum(count) filter (where metric = 'resolutions_count'), 0) as resolved,
     coalesce(sum(count) filter (where metric = 'bot_resolutions_count'), 0) as by_bot,
     coalesce(sum(count) filter (where metric = 'bot_handoffs_count'), 0)
@@ -108,13 +111,8 @@ select
     sum(sum_value) filter (where metric = 'first_response')
     / nullif(sum(value_count) filter (where metric = 'first_response'), 0)
         as first_response
-from days
-left join marts.fct_reporting_rollups as rollups
-    on days.date = rollups.date and rollups.account_id = $account
-    and rollups.dimension_type = 'account'
-group by days.date, days.hours
-order by days.date
-"""  # noqa: S608 - constants
+""",
+)
 
 _MAIL_COLUMNS = (
     day_and_hours("Day"),

@@ -171,10 +171,10 @@ def failing(receive, inflater, held, read=body.read):
 import collector.app
 collector.app.read = failing
 judge = storer.Storer._judge
-def failing_too(self, asked, found, now, fresh):
+def failing_too(self, asked, found, fresh):
     if b"please die" in found:
         raise RuntimeError(found.decode())
-    return judge(self, asked, found, now, fresh)
+    return judge(self, asked, found, fresh)
 storer.Storer._judge = failing_too
 assert "{hidden}"
 """,

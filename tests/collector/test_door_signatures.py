@@ -4,6 +4,8 @@ import base64
 import json
 import subprocess
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,50 @@ def test_both_keys_of_a_rotation_are_good_and_a_third_is_not(
     assert opened.post(SENDGRID, body, SendGridSender().signed(body)) == 401
     for key, status in ((OLD_MAILGUN_KEY, 204), (MAILGUN_KEY, 204), ("other", 406)):
         assert opened.post(MAILGUN, mailgun_body(key, {})) == status
+
+
+def test_what_the_server_verifies_for_a_slow_storer_is_judged_the_same(
+    tmp_path: Path, sender: SendGridSender
+) -> None:
+    """Signatures and bodies that came before, some sixty requests at once."""
+    with door(
+        tmp_path / "home",
+        changes="""
+import os, time
+verify, server_pid = storer.Storer.verify, os.getpid()
+def slow(self, asked, body):
+    is_server = os.getpid() == server_pid
+    with (home() / "verified").open("a") as told:
+        print("server" if is_server else "storer", file=told)
+    if not is_server:
+        time.sleep(0.1)
+    return verify(self, asked, body)
+storer.Storer.verify = slow
+home().mkdir()
+""",
+        sendgrid_public_keys=sender.public_key,
+        mailgun_signing_keys=MAILGUN_KEY,
+    ) as opened:
+
+        def ask(number: int) -> None:
+            body = b'[{"number":%d}]' % number
+            token = f"token-{number}"
+            mail = mailgun_body(MAILGUN_KEY, {"number": number}, token=token)
+            other = mailgun_body(MAILGUN_KEY, {"number": -number}, token=token)
+            assert opened.post(SENDGRID, body, sender.signed(body)) == 204
+            assert opened.post(SENDGRID, body + b" ", sender.signed(body)) == 401
+            assert opened.post(MAILGUN, mail) == 204
+            assert opened.post(MAILGUN, mail) == 204
+            assert opened.post(MAILGUN, other) == 406
+            assert opened.post(MAILGUN, mailgun_body("other", {})) == 406
+
+        with ThreadPoolExecutor(60) as senders:
+            list(senders.map(ask, range(1, 61)))
+        verified = Counter((opened.home / "verified").read_text().split())
+        assert verified.total() == 60 * 6
+        assert verified["server"] > 0
+        assert verified["storer"] > 0
+        assert len(opened.bodies()) == 60 * 2
 
 
 def test_late_retries_come_in_and_what_is_older_or_from_the_future_does_not(

@@ -36,6 +36,9 @@ TOKEN = WHO.token(ANN)
         '{"text": "no such person:\\nann@example.com\\n"}',
         "Änne.O'Neil+x@BÜCHER.example",
         "x@y.example,ann@example.com",
+        "ann@example.com-1",
+        "ann@example.com.1795600000-a",
+        "ann@example.com_2",
     ],
 )
 def test_an_address_is_found_however_it_stands_in_a_text(text: str) -> None:
@@ -53,6 +56,8 @@ def test_an_address_is_found_however_it_stands_in_a_text(text: str) -> None:
         "jo-ann@example.com",
         "ann@example.com.au",
         "ann@example.community",
+        "ann@example.com-shop.org",
+        "ann@example.com-1.org",
         "ann@sub.example.com",
         "ann at example.com",
         "",
@@ -75,6 +80,12 @@ def test_whoever_stands_around_it_only_the_address_is_replaced(
 
     assert WHO.scrub(text) == f"{before} {TOKEN} {after}"
     assert WHO.is_named_in(json.dumps([text]))
+
+
+def test_what_follows_it_in_an_id_stays() -> None:
+    for after in ("-1", ".2-x", "_3", "%2D4", "-1 ann@example.com"):
+        replaced = after.replace(ANN, str(TOKEN))
+        assert WHO.scrub(ANN + after) == f"{TOKEN}{replaced}"
 
 
 @given(st.text(min_size=1))

@@ -20,40 +20,53 @@ events as (
 
 ),
 
+{# One aggregate after the other: eight counts of distinct recipients would keep
+   as many lists of all of them. #}
+by_recipient as (
+
+    select
+        email_id,
+        recipient_key,
+        count(*) filter (where event_type = 'delivered') as deliveries,
+        count(*) filter (where event_type = 'opened') as opens,
+        count(*) filter (
+            where event_type = 'opened' and coalesce(not is_machine, true)
+        ) as opens_by_human,
+        count(*) filter (where event_type = 'clicked') as clicks,
+        count(*) filter (where event_type = 'complained') as complaints,
+        count(*) filter (where event_type = 'unsubscribed') as unsubscribes,
+        count(*) filter (
+            where event_type in ('bounced', 'rejected')
+            and severity = 'permanent'
+        ) as failures,
+        count(*) filter (
+            where event_type = 'bounced' and severity = 'permanent'
+        ) as bounces_for_good,
+        count(*) filter (where event_type = 'deferred') as deferrals
+
+    from events
+
+    group by email_id, recipient_key
+
+),
+
 recounted as (
 
     select
         email_id,
-        count(distinct recipient_key) filter (
-            where event_type = 'delivered'
-        ) as delivered,
-        count(distinct recipient_key) filter (
-            where event_type = 'opened'
-        ) as opened,
-        count(distinct recipient_key) filter (
-            where event_type = 'opened' and coalesce(not is_machine, true)
-        ) as opened_by_human,
-        count(distinct recipient_key) filter (
-            where event_type = 'clicked'
-        ) as clicked,
-        count(distinct recipient_key) filter (
-            where event_type = 'complained'
-        ) as complained,
-        count(distinct recipient_key) filter (
-            where event_type = 'unsubscribed'
-        ) as unsubscribed,
-        count(distinct recipient_key) filter (
-            where event_type in ('bounced', 'rejected')
-            and severity = 'permanent'
-        ) as failed,
-        count(distinct recipient_key) filter (
-            where event_type = 'bounced' and severity = 'permanent'
-        ) as bounced_for_good,
-        count(*) filter (where event_type = 'opened') as open_events,
-        count(*) filter (where event_type = 'clicked') as click_events,
-        count(*) filter (where event_type = 'deferred') as deferrals
+        count(*) filter (where deliveries > 0) as delivered,
+        count(*) filter (where opens > 0) as opened,
+        count(*) filter (where opens_by_human > 0) as opened_by_human,
+        count(*) filter (where clicks > 0) as clicked,
+        count(*) filter (where complaints > 0) as complained,
+        count(*) filter (where unsubscribes > 0) as unsubscribed,
+        count(*) filter (where failures > 0) as failed,
+        count(*) filter (where bounces_for_good > 0) as bounced_for_good,
+        sum(opens) as open_events,
+        sum(clicks) as click_events,
+        sum(deferrals) as deferrals
 
-    from events
+    from by_recipient
 
     group by email_id
 

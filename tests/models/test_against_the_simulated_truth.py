@@ -171,3 +171,16 @@ def test_the_days_of_all_accounts_add_up_to_the_events_that_count(
     )
     daily = sum(row["events"] for row in built_world.mart("fct_delivery_daily"))
     assert daily == counting["events"]
+
+
+def test_a_whole_build_writes_recipients_in_the_order_of_time(
+    built_world: Warehouse,
+) -> None:
+    """Else those of a day lie everywhere, and each minute would read all of them."""
+    assert built_world.build("--full-refresh", "--select=fct_recipient_status").success
+    written = built_world.rows(
+        "select sent_at, email_id from marts.fct_recipient_status order by rowid"
+    )
+    times = [(row["sent_at"], row["email_id"]) for row in written if row["sent_at"]]
+    assert times == sorted(times)
+    assert len(times) > 1_000

@@ -7,7 +7,7 @@ import pytest
 from simulated import answers, change
 
 from quality.check import Checked, check
-from quality.edge import Edges, edges, operations
+from quality.edge import Edges, _found, edges, operations
 from quality.edge_tables import EDGES
 from quality.results import Result
 from quality.thresholds import Threshold, thresholds
@@ -257,3 +257,19 @@ def test_the_first_page_of_data_docs_leads_to_every_suite(checked: Checked) -> N
     for link in found.links:
         assert (checked.docs.parent / link).exists()
     assert any("mailgun_events" in link for link in found.links)
+
+
+@pytest.mark.parametrize(
+    ("rows", "values", "told"),
+    [
+        (1, [float("nan"), None], "1 row (5.00 %): null"),
+        (1200, ["slow", "slow", 3], "1,200 rows (5.00 %): slow, 3"),
+        (2, [], "2 rows (5.00 %)"),
+    ],
+)
+def test_what_was_found_is_said_in_words(
+    rows: int, values: list[object], told: str
+) -> None:
+    found = {"unexpected_count": rows, "unexpected_percent": 5.0}
+
+    assert _found({**found, "partial_unexpected_list": values}, None) == told

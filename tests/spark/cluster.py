@@ -30,7 +30,7 @@ def standalone(folder: Path, workers: int = 2) -> Iterator[str]:
     Yields:
         The master's address, spark://….
     """
-    port, page = _free_port(), _free_port()
+    port, page = free_port(), free_port()
     master = f"spark://127.0.0.1:{port}"
     listen = ("--host", "127.0.0.1", "--webui-port")
     with ExitStack() as running:
@@ -46,7 +46,7 @@ def standalone(folder: Path, workers: int = 2) -> Iterator[str]:
                     folder / f"worker-{number}.log",
                     "worker.Worker",
                     *listen,
-                    str(_free_port()),
+                    str(free_port()),
                     *("--cores", "1", "--memory", "1g", "--work-dir", str(work)),
                     master,
                 )
@@ -81,7 +81,7 @@ def _wait_for(log: Path, words: str) -> None:
         time.sleep(0.2)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -90,10 +90,15 @@ class Crowd:
         talking = {row["event_id"]: row for row in first["reporting_events"]}
         gone = next(r for r in talking.values() if r["deleted_at"] is None)
         addressed = first["email_recipients"][0]
+        first.setdefault("notifications", []).append(second["notifications"][0])
         first["accounts"] += [
             _account("acme", "America/New_York", DOMAINS[0]),
             _account("bolt", "Asia/Kathmandu", DOMAINS[1]),
+            _account("odd", "UTC", " News.Example "),
         ]
+        first["email_recipients"].append(
+            {**addressed, "member_email": " Ä.Odd@X.com ", "message_id": " <odd@x> "}
+        )
         second["accounts"] += [
             _account("acme", "America/New_York", DOMAINS[0]),
             _account("bolt", "America/Santiago", DOMAINS[1]),

@@ -36,8 +36,12 @@ class OnSpark:
             land(connection, self.lake.as_uri())
         self.run("build", *arguments)
 
-    def run(self, *arguments: str) -> None:
-        """Runs dbt; fails if it does."""
+    def run(self, *arguments: str) -> Any:
+        """Runs dbt; fails if it does.
+
+        Returns:
+            Its result.
+        """
         home = self.lake / "home"
         os.environ |= {
             "TALLYBOOK_HOME": str(home),
@@ -57,6 +61,13 @@ class OnSpark:
             for one in result.result.results
             if one.status not in ("success", "pass", "skipped", "warn")
         ]
+        return result.result
+
+    def compiled(self, text: str) -> str:
+        """The SQL that dbt makes of a text."""
+        (one,) = self.run("compile", "--inline", text).results
+        sql: str = one.node.compiled_code
+        return sql
 
     def rows(self, sql: str) -> list[Row]:
         """Asks Spark."""

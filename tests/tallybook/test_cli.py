@@ -14,7 +14,7 @@ from tallybook.errors import CannotRunError
 
 COMMANDS = [
     *("demo", "extract", "build", "check", "run", "status", "publish", "doctor"),
-    "backfill",
+    *("serve", "report", "forget", "backfill", "dead-letters"),
 ]
 
 
@@ -42,7 +42,8 @@ def test_every_page_of_help_fits_the_terminal(
 
     assert status == 0
     assert f"\n  {command} " in overview
-    assert "..." not in overview.partition("Commands:")[2]
+    for text in (overview, page):
+        assert "..." not in text.partition("Commands:")[2]
     assert max(map(len, (overview + page).splitlines())) <= int(width)
 
 
@@ -57,13 +58,16 @@ def test_help_does_not_wait_for_dlt_and_dbt() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["no-such"], ["build", "--no-such"], ["extract", "no-such"]],
+    [
+        *(["no-such"], ["build", "--no-such"], ["extract", "no-such"]),
+        ["serve", "--port", "65536"],
+    ],
 )
 def test_what_cannot_be_asked_is_status_2(words: list[str]) -> None:
     status, _, told = ask(*words)
 
     assert status == 2
-    assert "no-such" in told
+    assert "no-such" in told or "--port" in told
 
 
 def test_while_another_run_is_at_work_it_says_who_and_does_nothing(

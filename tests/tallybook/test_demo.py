@@ -11,11 +11,19 @@ import duckdb
 import psutil
 import pytest
 
+from extract.home import ROOT
 from tallybook.cli import Exit
 from tallybook.demo import QUESTIONS
 from tests.parsed import plant
 
 SCRIPT = Path(sys.executable).with_name("tallybook")
+
+PAGE = re.findall(
+    r"^### (.+)\n(?:(?!### ).*\n)*?```sql\n([^`]+)```\n\n((?:\|.*\n)+)",
+    (ROOT / "docs" / "questions.md").read_text(),
+    re.MULTILINE,
+)
+"""Question, SELECT and answer, one after the other."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +62,29 @@ def test_it_answers_three_questions_each_with_its_select(shown: Shown) -> None:
             rows = con.execute(sql).fetchall()
             assert len(rows) > 1
             assert str(rows[0][0]) in ran.stdout
+
+
+@pytest.mark.parametrize(("sql", "told"), [pytest.param(*q, id=t) for t, *q in PAGE])
+def test_the_page_of_questions_tells_the_demos_answer(
+    shown: Shown, sql: str, told: str
+) -> None:
+    home, _ = shown
+    with duckdb.connect(home / "published" / "analytics.duckdb", read_only=True) as con:
+        found = con.execute("set TimeZone = 'UTC'").execute(sql)
+        rows = [[name for name, *_ in found.description or []], *found.fetchall()]
+
+    heads, _, *answers = [line[2:-2].split(" | ") for line in told.splitlines()]
+    assert [["" if cell is None else f"{cell}" for cell in row] for row in rows] == [
+        heads,
+        *answers,
+    ]
+
+
+def test_every_question_is_asked_and_the_readme_names_their_page() -> None:
+    text = (ROOT / "docs" / "questions.md").read_text()
+
+    assert len(PAGE) == text.count("\n### ") >= 20
+    assert "](docs/questions.md)" in (ROOT / "README.md").read_text()
 
 
 def test_it_ends_with_the_report(shown: Shown) -> None:

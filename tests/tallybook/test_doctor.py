@@ -1,9 +1,11 @@
 """What is missing or wrong, and what to do."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,6 +136,25 @@ def test_a_setting_that_makes_no_sense_is_named(
     assert "SOURCES__MAILGUN__DOMAINS" in mailgun.message
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOURCES__INBOX__KEEP_DAYS", "-3"),
+        ("SOURCES__INBOX__ACCOUNT_PROPERTY", 'a"b'),
+        ("SOURCES__SENDGRID__TIMEZONE", "Berlin"),
+    ],
+)
+def test_a_wrong_setting_of_what_is_received_is_named(
+    find: Find, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    assert find("inbox") == []
+    monkeypatch.setenv(name, value)
+    (inbox,) = find("inbox")
+
+    assert inbox.state == "bad"
+    assert name in inbox.message
+
+
 def test_a_provider_that_does_not_answer_is_named_for_each_domain(
     find: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +238,20 @@ def test_an_application_that_is_not_there_is_found(
     assert "has none of our tables" in find("application")[0].message
     (tmp_path / "nowhere" / "emails.csv").write_text("email_id\n1\n")
     assert find("application")[0].message.endswith("nowhere: emails")
+
+
+def test_a_query_that_fails_is_what_is_to_be_mended(
+    find: Find, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "app.db")) as con:
+        con.execute("create table members (id)")
+    monkeypatch.setenv("SOURCES__APP__LOCATION", f"sqlite:///{tmp_path / 'app.db'}")
+    monkeypatch.setenv("SOURCES__APP__MEMBERS__QUERY", "select id from nowhere")
+    (application,) = find("application")
+
+    told = f"{application.message} {application.advice}"
+    assert "no such table: nowhere. Check SOURCES__APP__MEMBERS__QUERY." in told
+    assert "LOCATION" not in told
 
 
 def test_a_package_of_the_wrong_version_is_found(

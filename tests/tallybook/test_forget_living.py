@@ -152,8 +152,11 @@ def test_while_a_run_lives_its_next_tick_forgets(
     env = before.copy(home)
     with living(env, "run", "--every", "2s") as process:
         line(process, "tick")
+        looked = tallybook(env, "forget", before.address, "--dry-run")
         asked = tallybook(env, "forget", before.address)
 
+        assert looked.returncode == 0, looked.stdout + looked.stderr
+        assert "to be erased" in looked.stdout
         assert asked.returncode == 0, asked.stdout + asked.stderr
         assert "the next tick of the run at work carries it out" in asked.stdout
         assert (home / "requests" / "forget").exists()

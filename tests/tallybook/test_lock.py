@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tallybook.errors import CannotRunError
-from tallybook.lock import RunningError, only_run
+from tallybook.lock import RunningError, between_ticks, only_run
 
 HOLD = """
 import sys
@@ -19,6 +19,20 @@ from tallybook.lock import only_run
 with only_run(Path(sys.argv[1]), "run"):
     print("held", flush=True)
     sys.stdin.read()
+"""
+
+TICKS = """
+import sys
+import time
+from pathlib import Path
+from tallybook.lock import only_run, turn
+home = Path(sys.argv[1])
+with only_run(home, "run --every 1s"):
+    for tick in range(50):
+        with turn(home, lambda: False):
+            (home / "ticks").write_text(f"{tick}")
+            print("began", flush=True)
+            time.sleep(0.1)
 """
 
 
@@ -68,3 +82,19 @@ def test_a_state_folder_that_cannot_be_written_is_said_in_words(tmp_path: Path) 
         only_run(tmp_path / "file" / "home", "run"),
     ):
         pass
+
+
+def test_whoever_waits_for_a_turn_has_it_though_tick_follows_tick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallybook.lock.only_run.__wrapped__.__defaults__", (0.1,))
+    with subprocess.Popen(
+        [sys.executable, "-c", TICKS, str(tmp_path)], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"began\n"
+        with between_ticks(tmp_path, "check"):
+            ticks = int((tmp_path / "ticks").read_text())
+        process.kill()
+
+    assert ticks < 49, "it had to wait until the run was over"

@@ -1,5 +1,6 @@
 """One line for each thing: what was read, what was rebuilt, what is wrong."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from extract.pipeline import Outcome
 from tallybook.builds import Build, Finding, Rebuilt, RebuiltDays
+from tallybook.forget import Report
 from tallybook.log_lines import LogLines
 from tallybook.publish import Publication
 
@@ -84,6 +86,22 @@ def test_a_build_says_which_days_it_built_and_warns_once(
         *once,
         'warning test=a_promise rows=3 message="Got 3 results"',
         *once,
+    ]
+
+
+def test_what_forgetting_waits_for_is_said_once(
+    log: LogLines, lines: list[str]
+) -> None:
+    waiting = Report(("a@forgotten.invalid",), waits_for=("1.segment: read",))
+    begun = replace(waiting, rows={"raw.app_members": 1})
+    for report in (begun, waiting, waiting, replace(waiting, waits_for=()), waiting):
+        log.forgot(report)
+
+    waits = 'tokens=a@forgotten.invalid rows={} waits_for="1.segment: read"'
+    assert lines == [
+        f"forgetting {waits.format(1)}",
+        "forgot tokens=a@forgotten.invalid rows=0",
+        f"forgetting {waits.format(0)}",
     ]
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -213,3 +215,41 @@ def test_a_living_run_ticks_reads_what_is_asked_for_and_ends_when_told(
     with duckdb.connect(tmp_path / "published" / "analytics.duckdb") as con:
         rows = con.execute("select lane, last_outcome from marts.ops_lanes").fetchall()
     assert ("scheduled", "cancelled") in rows or ("scheduled", "cut_short") in rows
+
+
+COUNTING = """
+import gc
+from pathlib import Path
+from tallybook.log_lines import LogLines
+from tallybook.loop import Ending, run_for_ever
+
+counts, ending = [], Ending()
+
+class Counting(LogLines):
+    def building(self, done, nodes):
+        # Once a tick: what is left of all the ticks before.
+        if not done:
+            counts.append(len(gc.get_objects()))
+            ending.is_asked = lambda: len(counts) == TICKS + 1
+    def failed(self, error, wait):
+        raise error
+
+run_for_ever(Path(HOME), 0.01, Counting(print), ending, RuntimeError)
+print(*counts)
+"""
+
+
+def test_a_living_run_keeps_nothing_of_its_ticks(
+    host: tuple[Simulator, Path], tmp_path: Path
+) -> None:
+    """It lives for years: some thousand objects a tick would be gigabytes."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"HOME, TICKS = {str(tmp_path)!r}, 6\n{COUNTING}"],
+        env=settings(host[0], tmp_path, host[1]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    counts = [int(count) for count in ran.stdout.splitlines()[-1].split()]
+    assert max(counts[-3:]) - counts[-4] < 100, counts

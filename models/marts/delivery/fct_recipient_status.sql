@@ -3,6 +3,7 @@
     unique_key=['email_id', 'recipient_key'],
     meta={
         'touched_by': 'int_recipients__touched',
+        'order_by': ['sent_at', 'email_id'],
         'change_columns': [
             'sent_at', 'account_id', 'member_id', 'notification_id',
         ],
