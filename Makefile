@@ -21,7 +21,7 @@ proof: .venv/dev
 # Plants corruptions one by one, and writes docs/mutation.md (`make proof` plants them
 # as well, but writes nothing).
 mutate: .venv/dev
-	$(BIN)/python tests/quality/mutate.py
+	PYTHONPATH=. $(BIN)/python tests/quality/mutate.py
 
 # Models are linted as they compile, which asks a warehouse: an empty one.
 lint: export TALLYBOOK_HOME = target/lint
@@ -29,7 +29,7 @@ lint: .venv/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/dbt build --quiet
+	$(BIN)/dbt build --quiet --exclude-resource-types test unit_test
 	$(BIN)/sqlfluff lint models tests --processes 2 --disable-progress-bar
 	$(BIN)/dbt-bouncer run --config-file .dbt-bouncer.yml
 

@@ -12,6 +12,8 @@ from typing import Any
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.plugins import BasePlugin
 
+from tallybook.dbt_quick import hurry
+
 GARBAGE_THRESHOLD = 100_000
 """New objects between two looks for garbage. Python's own 700 makes it walk dbt's
 manifest over and over, which took a seventh of a build's processor time; what waits
@@ -44,3 +46,4 @@ class Plugin(BasePlugin):
         limit = int(memory * SHARE_OF_MEMORY / 1_000_000)
         config.setdefault("memory_limit", f"{limit}MB")
         gc.set_threshold(GARBAGE_THRESHOLD)
+        hurry()

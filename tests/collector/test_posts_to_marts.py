@@ -18,6 +18,7 @@ from simulator.app import write_app
 from simulator.clock import instant_of
 from simulator.world import World
 from tallybook.build import Dbt
+from tests.parsed import plant
 from tests.truths import differences, instant, maybe
 
 PROOF = "TALLYBOOK_PROOF" in os.environ
@@ -57,7 +58,7 @@ def test_what_comes_untidily_comes_to_what_was_decided_and_to_what_one_build_mak
     world, home, app = World(SPEC), tmp_path / "home", tmp_path / "app"
     monkeypatch.setenv("TALLYBOOK_HOME", str(home))
     monkeypatch.setenv("SOURCES__APP__LOCATION", str(app))
-    dbt = Dbt(home)
+    dbt = Dbt(plant(home))
     with serve(SPEC) as host, provider_door(home, host) as door:
         for now in (*moments(world), None):
             host.control(now=now)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 import pytest
+from proof import DELIVERY, build
 from warehouse import APP_KEYS, Warehouse
 
 from extract.time_zones import local_days
@@ -112,7 +113,7 @@ def built_world(
             },
         )
         written = until
-        assert warehouse.build(seeds=False, views=begin == 0).success
+        build(warehouse, *DELIVERY, views=begin == 0)
     return warehouse
 
 

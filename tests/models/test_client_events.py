@@ -113,7 +113,7 @@ def test_events_of_an_account_without_a_valid_zone_are_accounted_for(
     both = "+fct_client_events_daily +ops_reconciliation"
 
     def counted() -> list[tuple[object, ...]]:
-        assert warehouse.build("--select", *both.split()).success
+        assert warehouse.build("--select", *both.split(), seeds=False).success
         rows = warehouse.rows(
             "select account_id, date, expected from marts.ops_reconciliation"
             " where status = 'without_zone' and metric = 'client_events'"

@@ -10,6 +10,7 @@ from mail import event
 from proof import build
 from warehouse import Warehouse
 
+COMPLETENESS = ("--select", "+ops_completeness")
 ROWS = "select * from marts.ops_completeness order by domain, date, event_name"
 
 
@@ -24,7 +25,7 @@ def counted(warehouse: Warehouse, zone_days: dict[int, pa.Table]) -> Warehouse:
     lanes(warehouse, "latest", "2026-03-01T00:00:00", "2026-03-05T00:00:00")
     lanes(warehouse, "missing", "2026-03-01T00:00:00", "2026-03-04T00:00:00")
     tell(warehouse, {2: 1, 3: 2, 4: 9}, "2026-03-05T00:00:00")
-    build(warehouse)
+    build(warehouse, *COMPLETENESS)
     return warehouse
 
 
@@ -85,7 +86,7 @@ def test_days_are_judged_as_they_settle(counted: Warehouse) -> None:
     # A late event comes; the fourth is asked for again, and read a second time.
     counted.load([happened("delivered", "2026-03-03T23:00:00")])
     tell(counted, {4: 1}, "2026-03-06T00:00:00")
-    build(counted)
+    build(counted, *COMPLETENESS)
     assert states(counted) == {
         2: (1, 1, "complete"),
         3: (2, 2, "complete"),
@@ -93,17 +94,17 @@ def test_days_are_judged_as_they_settle(counted: Warehouse) -> None:
     }
 
     lanes(counted, "missing", "2026-03-04T00:00:00", "2026-03-05T00:00:00")
-    build(counted)
+    build(counted, *COMPLETENESS)
     assert states(counted)[4] == (1, 1, "complete")
 
     bit_by_bit = counted.rows(ROWS)
-    build(counted, "--full-refresh", "--select", "+ops_completeness")
+    build(counted, "--full-refresh", *COMPLETENESS)
     assert counted.rows(ROWS) == bit_by_bit
 
 
 def test_settled_days_are_left_alone(counted: Warehouse) -> None:
     counted.load([happened("opened", "2026-03-04T13:00:00")])
-    build(counted)
+    build(counted, *COMPLETENESS)
 
     assert counted.work()["ops_completeness"][0] == 1
     assert counted.rows("select count(*) as n from marts.ops_completeness")[0]["n"] == 3
@@ -111,7 +112,7 @@ def test_settled_days_are_left_alone(counted: Warehouse) -> None:
 
 def test_a_day_of_utc_ends_with_its_last_instant(counted: Warehouse) -> None:
     counted.load([happened("delivered", "2026-03-02T23:59:59.999999")])
-    build(counted)
+    build(counted, *COMPLETENESS)
 
     assert states(counted)[2] == (1, 2, "warn"), "more than the provider counts"
     assert states(counted)[3] == (2, 1, "error")

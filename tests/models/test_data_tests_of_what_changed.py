@@ -7,7 +7,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from dbt.cli.main import dbtRunnerResult
 from mail import APPLICATION, EVENTS, event
-from proof import build
+from proof import DELIVERY, build
 from warehouse import Warehouse
 
 DAILY = "every_daily_cell_tallies_with_the_events"
@@ -66,7 +66,7 @@ def test_an_old_cell_is_looked_at_once_a_day(tested: Warehouse) -> None:
         "select min(date) from marts.fct_delivery_daily)",
     )
     tested.load([event("opened", "2025-12-01T12:00:00")])
-    build(tested)
+    build(tested, *DELIVERY)
     before = looked_at(tested, DAILY)
 
     assert failed(tested.test()) == set()
@@ -94,7 +94,7 @@ def test_a_cell_that_a_build_wrote_wrongly_is_found_until_it_is_mended(
 
     assert failed(tested.test()) == {DAILY}
     tested.load([event("opened", "2025-12-01T12:00:00")])
-    build(tested)
+    build(tested, *DELIVERY)
     assert failed(tested.test()) == {DAILY}
     change(tested, wrong.format("-", first))
     assert failed(tested.test()) == set()
@@ -103,25 +103,25 @@ def test_a_cell_that_a_build_wrote_wrongly_is_found_until_it_is_mended(
 def test_an_event_that_came_twice_is_found_until_it_is_gone(tested: Warehouse) -> None:
     twice = event("opened", "2025-12-01T12:00:00")
     tested.load([twice])
-    build(tested)
+    build(tested, *DELIVERY)
     assert failed(tested.test()) == set()
     tested.load([twice])
-    build(tested)
+    build(tested, *DELIVERY)
 
     assert ONCE in failed(tested.test())
-    build(tested)
+    build(tested, *DELIVERY)
     assert ONCE in failed(tested.test())
     change(
         tested,
         "delete from raw.mailgun_events"
         " where _dlt_load_id = (select max(_dlt_load_id) from raw.mailgun_events)",
     )
-    build(tested, "--full-refresh")
+    build(tested, "--full-refresh", *DELIVERY)
     assert failed(tested.test()) == set()
 
 
 def test_after_a_whole_rebuild_tests_look_at_everything(tested: Warehouse) -> None:
-    build(tested, "--full-refresh")
+    build(tested, "--full-refresh", *DELIVERY)
     change(
         tested,
         "update marts.fct_recipient_status set delivery_status = 'lost' where email_id"

@@ -30,6 +30,7 @@ from tallybook.build import Dbt
 from tallybook.marts import marts_in
 from tallybook.publish import publish
 from tests.extract.mailgun_host import Answer, Host, page, running_host
+from tests.parsed import plant
 
 BEGIN = datetime(2026, 3, 4, tzinfo=UTC)
 """New York changes its clock on the 8th."""
@@ -417,7 +418,7 @@ def test_ten_thousand_events_shuffled_and_repeated_end_as_the_rules_say(
     monkeypatch.setenv("SOURCES__MAILGUN__DOMAINS", json.dumps(list(ticks)))
     monkeypatch.setenv("SOURCES__MAILGUN__SINCE", BEGIN.isoformat())
     monkeypatch.setattr(http, "PATIENCE", http.Patience(3, 0.01, 0.05))
-    dbt = Dbt(home)
+    dbt = Dbt(plant(home))
     with running_host() as host:
         monkeypatch.setenv("SOURCES__MAILGUN__BASE_URL", host.base_url)
         serve(host, ticks, tick)

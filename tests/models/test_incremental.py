@@ -10,10 +10,12 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from mail import APPLICATION, EVENTS, NOON, ONE, TWO, days, event, failed, status
 from oracle import differences
-from proof import PROOF, assert_as_if_built_whole, build
+from proof import DELIVERY, PROOF, assert_as_if_built_whole, build
 from replay import contents
 from warehouse import ROOT, Warehouse
 from worlds import at
+
+from tests.parsed import plant
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +95,7 @@ def test_an_event_that_moves_to_another_account_leaves_an_empty_day_that_goes(
         ("2025-11-02", "queued"): 2,
     }
     settled.load(emails=[{"email_id": "e3", "account_id": "bolt"}])
-    build(settled)
+    build(settled, *DELIVERY)
     assert days(settled, "acme") == {
         ("2025-11-02", "delivered"): 1,
         ("2025-11-02", "queued"): 2,
@@ -128,11 +130,11 @@ def test_an_account_without_a_valid_zone_has_no_days_until_it_has_one(
     acme, bolt = days(settled, "acme"), days(settled, "bolt")
     for zone in ("PST", None, "america/new_york"):
         settled.load(accounts=[application("accounts", 0, reporting_timezone=zone)])
-        build(settled)
+        build(settled, *DELIVERY)
         assert days(settled, "acme") == {}
         assert days(settled, "bolt") == bolt
     settled.load(accounts=[application("accounts", 0)])
-    build(settled)
+    build(settled, *DELIVERY)
     assert days(settled, "acme") == acme
 
 
@@ -198,18 +200,18 @@ def test_an_event_is_healed_once_the_application_has_written_its_row(
         "unknown_email",
     ]
     settled.load(emails=[{"email_id": "e3", "account_id": "acme"}])
-    build(settled)
+    build(settled, *DELIVERY)
     assert [row["reason"] for row in settled.mart("fct_unmatched_events")] == [
         "unknown_recipient",
         "unknown_recipient",
     ]
     settled.load(email_recipients=[{"email_id": "e3", "member_email": "Di@x.example"}])
-    build(settled)
+    build(settled, *DELIVERY)
     assert settled.mart("fct_unmatched_events") == []
     healed = status(settled, "Di@x.example")
     assert healed["delivery_status"] == "delivered"
     assert healed["first_opened_at"] == at("2025-11-01T12:00:00")
-    assert_as_if_built_whole(settled)
+    assert_as_if_built_whole(settled, *DELIVERY)
 
 
 def test_a_message_id_that_the_application_writes_down_later_heals_its_events(
@@ -221,13 +223,13 @@ def test_a_message_id_that_the_application_writes_down_later_heals_its_events(
             event("opened", email=None, recipient="bo@x.example", message_id="batch"),
         ]
     )
-    build(settled)
+    build(settled, *DELIVERY)
     assert len(settled.mart("fct_unmatched_events")) == 4
     settled.load(
         email_recipients=[application("email_recipients", 0, message_id="m-ann")],
         email_batches=[{"provider_message_id": "<batch>", "email_id": "e1"}],
     )
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled)["open_events"] == 1
     assert status(settled, "bo@x.example")["open_events"] == 1
 
@@ -243,10 +245,10 @@ def test_when_one_spelling_of_an_address_is_deleted_the_other_one_speaks(
         updated_at=NOON,
     )
     settled.load(email_recipients=[other])
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled, "ANN@x.example")["member_id"] == "ann-too"
     settled.load(email_recipients=[{**other, "deleted_at": NOON}])
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled)["member_id"] == "ann"
     assert {row["member_id"] for row in settled.mart("fct_message_events")} == {
         "ann",
@@ -260,12 +262,12 @@ def test_a_recipient_given_another_message_id_gives_up_what_matched_the_old_one(
     stranger = event("opened", email=None, recipient="zoe@x.example", message_id="m-bo")
     his = event("opened", email=None, recipient="bo@x.example", message_id="<m-bo>")
     settled.load([stranger, his])
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled, "bo@x.example")["open_events"] == 1
     settled.load(
         email_recipients=[application("email_recipients", 1, message_id="m-new")]
     )
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled, "bo@x.example")["open_events"] == 0
     reasons = {
         row["event_key"]: row["reason"] for row in settled.mart("fct_unmatched_events")
@@ -278,21 +280,21 @@ def test_a_domain_of_two_accounts_tells_none_until_one_of_them_leaves_it(
     settled: Warehouse,
 ) -> None:
     settled.load(accounts=[application("accounts", 1, sending_domain=ONE)])
-    build(settled)
+    build(settled, *DELIVERY)
     assert days(settled, "acme") == {
         ("2025-11-02", "delivered"): 1,
         ("2025-11-02", "queued"): 2,
     }
     settled.load(accounts=[application("accounts", 0, sending_domain=TWO)])
-    build(settled)
+    build(settled, *DELIVERY)
     assert days(settled, "bolt")["2025-11-01", "opened"] == 1
-    assert_as_if_built_whole(settled)
+    assert_as_if_built_whole(settled, *DELIVERY)
 
 
 def test_a_deleted_recipient_stays_and_is_flagged(settled: Warehouse) -> None:
     before = status(settled)
     settled.load(email_recipients=[application("email_recipients", 0, deleted_at=NOON)])
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled) == {**before, "is_deleted": True}
     (email,) = (
         row for row in settled.mart("fct_email_performance") if row["email_id"] == "e1"
@@ -303,7 +305,7 @@ def test_a_deleted_recipient_stays_and_is_flagged(settled: Warehouse) -> None:
 def test_a_changed_email_is_changed_even_if_nobody_got_it(settled: Warehouse) -> None:
     for subject in ("Hello", "Good-bye"):
         settled.load(emails=[{"email_id": "e9", "subject": subject}])
-        build(settled)
+        build(settled, *DELIVERY)
         (row,) = (
             row
             for row in settled.mart("fct_email_performance")
@@ -314,9 +316,9 @@ def test_a_changed_email_is_changed_even_if_nobody_got_it(settled: Warehouse) ->
 
 def test_a_deleted_email_flags_those_who_never_reacted_too(settled: Warehouse) -> None:
     settled.load(email_recipients=[{"email_id": "e1", "member_email": "no@x.example"}])
-    build(settled)
+    build(settled, *DELIVERY)
     settled.load(emails=[application("emails", 0, deleted_at=NOON)])
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled, "no@x.example")["is_deleted"] is True
     assert status(settled)["is_deleted"] is True
 
@@ -326,7 +328,7 @@ def test_a_deleted_email_flags_those_who_never_reacted_too(settled: Warehouse) -
 
 def test_a_delayed_bounce_keeps_the_delivery(settled: Warehouse) -> None:
     settled.load([failed("13:00:00", flags={"is-delayed-bounce": True})])
-    build(settled)
+    build(settled, *DELIVERY)
     row = status(settled)
     assert row["delivery_status"] == "bounced"
     assert row["delivered_at"] == at("2025-11-02T12:00:05")
@@ -338,7 +340,7 @@ def test_a_permanent_failure_is_not_reopened_by_anything_later(
     settled: Warehouse,
 ) -> None:
     settled.load([failed("12:30:00", reason="bounce", delivery_status={"code": 550})])
-    build(settled)
+    build(settled, *DELIVERY)
     settled.load(
         [
             failed("13:00:00", "temporary", delivery_status={"code": 452}),
@@ -346,7 +348,7 @@ def test_a_permanent_failure_is_not_reopened_by_anything_later(
             event("opened", "15:00:00"),
         ]
     )
-    build(settled)
+    build(settled, *DELIVERY)
     row = status(settled)
     assert row["delivery_status"] == "bounced"
     assert row["engagement_status"] == "opened"
@@ -377,7 +379,7 @@ def test_at_the_same_instant_the_later_stage_of_life_wins(settled: Warehouse) ->
                 ],
                 email_recipients=[{"email_id": "e1", "member_email": address}],
             )
-    build(settled)
+    build(settled, *DELIVERY)
     for address, stage in reached.items():
         row = status(settled, address)
         assert (row["delivery_status"], row["status_changed_at"]) == (stage, NOON)
@@ -400,7 +402,7 @@ def test_what_only_an_arrived_mail_can_cause_proves_its_delivery(
             {"email_id": "e1", "member_email": f"{name}@x.example"} for name in proves
         ],
     )
-    build(settled)
+    build(settled, *DELIVERY)
     for name, is_proof in proves.items():
         assert status(settled, f"{name}@x.example")["is_delivered"] is is_proof
 
@@ -425,7 +427,7 @@ def test_of_failures_at_the_same_instant_arrival_decides_which_one_is_told(
                 {"email_id": "e1", "member_email": f"{severity}@x.example"}
             ],
         )
-    build(settled)
+    build(settled, *DELIVERY)
     first = status(settled, "permanent@x.example")
     assert (first["failure_code"], first["failure_message"]) == (2, "Error 2")
     assert status(settled, "temporary@x.example")["failure_code"] == 3
@@ -486,10 +488,10 @@ def test_a_model_built_alone_with_an_old_list_of_touched_groups_loses_nothing(
     ):
         settled.load([event("opened", f"13:0{number}:00")])
         build(settled, "--select", model)
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled)["open_events"] == 3
     assert days(settled, "acme")["2025-11-02", "opened"] == 3
-    assert_as_if_built_whole(settled)
+    assert_as_if_built_whole(settled, *DELIVERY)
 
 
 def test_one_model_refreshed_alone_reaches_everything_downstream(
@@ -498,10 +500,10 @@ def test_one_model_refreshed_alone_reaches_everything_downstream(
     settled.load([event("opened", "13:00:00")])
     build(settled, "--full-refresh", "--select", "fct_message_events")
     assert status(settled)["open_events"] == 0
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled)["open_events"] == 1
     assert days(settled, "acme")["2025-11-02", "opened"] == 1
-    assert_as_if_built_whole(settled)
+    assert_as_if_built_whole(settled, *DELIVERY)
 
 
 @pytest.mark.parametrize(
@@ -518,7 +520,7 @@ def test_a_mart_that_an_older_version_built_with_other_columns_is_made_again(
     held = settled.marts()
     with duckdb.connect(settled.path) as con:
         con.execute(f"alter table marts.fct_recipient_status {change}")
-    build(settled)
+    build(settled, *DELIVERY)
 
     assert settled.marts() == held
     assert settled.rows(
@@ -536,10 +538,10 @@ def test_a_load_that_was_interrupted_counts_once_it_has_committed(
         build(settled, *arguments)
         assert settled.marts() == held
     settled.load([event("opened", "14:00:00")])  # a later load commits before it
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled)["open_events"] == 1
     settled.commit(interrupted)
-    build(settled)
+    build(settled, *DELIVERY)
     row = status(settled)
     assert row["open_events"] == 2
     assert row["first_opened_at"] == at("2025-11-02T13:00:00")
@@ -563,13 +565,13 @@ def test_rows_of_an_interrupted_load_of_the_application_count_once_it_has_commit
             event("opened", email=None, recipient="bo@x.example", message_id="m-new"),
         ]
     )
-    build(settled)
+    build(settled, *DELIVERY)
     settled.commit(interrupted)
-    build(settled)
+    build(settled, *DELIVERY)
     assert status(settled, "di@x.example")["delivery_status"] == "sent"
     assert status(settled, "bo@x.example")["member_id"] == "bob"
     assert status(settled)["account_id"] == "bolt"
-    assert_as_if_built_whole(settled)
+    assert_as_if_built_whole(settled, *DELIVERY)
 
 
 def test_the_ledger_forgets_after_a_day_only_what_every_model_has_taken(
@@ -607,7 +609,7 @@ def test_without_an_application_emails_and_accounts_are_read_from_the_events(
     settled.load(
         settings={"domains": f'["{ONE}", "{TWO}"]', "timezone": "Asia/Kathmandu"}
     )
-    build(settled, views=True)
+    build(settled, *DELIVERY, views=True)
     row = status(settled, "bo@x.example")
     assert (row["email_id"], row["account_id"]) == ("e1", ONE)
     assert row["delivery_status"] == "queued"
@@ -616,12 +618,12 @@ def test_without_an_application_emails_and_accounts_are_read_from_the_events(
         ("2025-11-02", "delivered"): 1,
         ("2025-11-02", "queued"): 1,
     }
-    assert_as_if_built_whole(settled)
+    assert_as_if_built_whole(settled, *DELIVERY)
 
     with duckdb.connect(settled.path) as connection:
         for table in tables:
             connection.execute(f"insert into raw.app_{table} from {table}")
-    build(settled, views=True)
+    build(settled, *DELIVERY, views=True)
     assert not differences(with_application, contents(settled))
 
 
@@ -630,17 +632,17 @@ def test_without_an_application_an_event_may_come_before_the_acceptance(
 ) -> None:
     settings = {"domains": f'["{ONE}", "{TWO}"]'}
     warehouse.load([event("delivered", "12:00:05", domain=TWO)], settings=settings)
-    build(warehouse, views=True)
+    build(warehouse, *DELIVERY, views=True)
     assert len(warehouse.mart("fct_unmatched_events")) == 1
     warehouse.load(
         [event("accepted", "12:00:00", recipient="Ann@x.example", domain=TWO)]
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert warehouse.mart("fct_unmatched_events") == []
     (row,) = warehouse.mart("fct_recipient_status")
     assert row["delivery_status"] == "delivered"
     warehouse.load([event("accepted", "11:00:00", domain=TWO)])
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     (row,) = warehouse.mart("fct_recipient_status")
     assert (row["recipient"], row["account_id"]) == ("ann@x.example", TWO)
 
@@ -658,7 +660,7 @@ def test_without_an_application_an_email_of_two_domains_has_one_account(
         ],
         settings={"domains": f'["{ONE}", "{TWO}"]'},
     )
-    build(warehouse, views=True)
+    build(warehouse, *DELIVERY, views=True)
     bo = "bo@x.example"
     warehouse.load(
         [
@@ -666,7 +668,7 @@ def test_without_an_application_an_email_of_two_domains_has_one_account(
             event("accepted", email=None, message_id="m", recipient=bo, domain=ONE),
         ]
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     accounts = {
         (row["email_id"], row["account_id"])
         for row in warehouse.mart("fct_recipient_status")
@@ -677,8 +679,8 @@ def test_without_an_application_an_email_of_two_domains_has_one_account(
         ("2025-11-02", "queued"): 5,
     }
     warehouse.load(settings={"domains": f'["{TWO}"]'})
-    build(warehouse, views=True)
-    assert_as_if_built_whole(warehouse)
+    build(warehouse, *DELIVERY, views=True)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
 
 
 # Where it runs
@@ -704,15 +706,15 @@ def test_the_machines_own_zone_and_the_number_of_threads_change_nothing(
     dbt = "from dbt.cli.main import cli; cli()"
     arguments = ["build", "--exclude-resource-type", "test", "--threads", str(threads)]
     arguments += ["--exclude-resource-type", "unit_test", "--full-refresh"]
-    arguments += ["--exclude-resource-type", "seed"]
+    arguments += ["--exclude-resource-type", "seed", *DELIVERY]
     arguments += ["--target-path", str(settled.home / "target"), "--quiet"]
     subprocess.run(
         [sys.executable, "-c", dbt, *arguments],
         cwd=ROOT,
-        env={**os.environ, "TZ": zone, "TALLYBOOK_HOME": str(settled.home)},
+        env={**os.environ, "TZ": zone, "TALLYBOOK_HOME": str(plant(settled.home))},
         check=True,
     )
     elsewhere = contents(settled)
-    build(settled, "--full-refresh")
+    build(settled, "--full-refresh", *DELIVERY)
     assert not differences(contents(settled), elsewhere)
     assert days(settled, "acme")["2025-11-01", "opened"] == 2

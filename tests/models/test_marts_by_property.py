@@ -28,7 +28,7 @@ def begin(unbuilt: Path, built: Path, zone_days: dict[int, pa.Table]) -> Begin:
 
 @pytest.mark.proof
 @given(world=worlds(most_builds=5 if PROOF else 3))
-@crowded(2)
+@crowded(1)
 def test_after_every_build_the_marts_are_what_the_oracle_says(
     begin: Begin, world: World
 ) -> None:
@@ -38,7 +38,7 @@ def test_after_every_build_the_marts_are_what_the_oracle_says(
 
 @pytest.mark.proof
 @given(world=worlds(most_builds=5 if PROOF else 3, providers=("sendgrid",)))
-@crowded(2)
+@crowded(1)
 def test_whichever_event_teaches_an_id_the_marts_are_what_the_oracle_says(
     begin: Begin, world: World
 ) -> None:

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from mail import APPLICATION, EVENTS, ONE, TWO, Row, event, failed
-from proof import assert_as_if_built_whole, build
+from proof import DELIVERY, assert_as_if_built_whole, build
 from warehouse import Warehouse
 from worlds import at
 
@@ -65,33 +65,33 @@ def test_mail_belongs_to_whom_it_names_else_to_whoever_has_the_address(
 def test_an_id_that_is_assigned_later_takes_the_mail_along(peopled: Warehouse) -> None:
     row = APPLICATION["email_recipients"][2]
     peopled.load(email_recipients=[{**row, "member_id": "cy"}])
-    build(peopled)
+    build(peopled, *DELIVERY)
     found = members(peopled)
     assert found.keys() == {"ann", "bo-id", "cy"}
     assert (found["cy"]["email"], found["cy"]["email_count"]) == ("cy@y.example", 1)
     peopled.load(
         members=[{"member_id": "cy", "account_id": "bolt", "email": "new@y.example"}]
     )
-    build(peopled)
+    build(peopled, *DELIVERY)
     assert members(peopled)["cy"]["email"] == "new@y.example"
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_a_changed_address_leaves_suppressions_and_unnamed_mail_behind(
     peopled: Warehouse,
 ) -> None:
     peopled.load([event("complained", "13:00:00", recipient="bo@x.example")])
-    build(peopled)
+    build(peopled, *DELIVERY)
     bo = members(peopled)["bo-id"]
     assert (bo["address_status"], bo["is_subscribed"]) == ("complained", False)
     peopled.load(members=[{**BO, "email": "bo@elsewhere.example"}])
-    build(peopled)
+    build(peopled, *DELIVERY)
     found = members(peopled)
     assert found["bo-id"]["address_status"] == "ok"
     assert found["bo-id"]["email_count"] == 0
     assert found["acme:bo@x.example"]["address_status"] == "complained"
     assert found["acme:bo@x.example"]["email_count"] == 1
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_of_two_who_have_an_address_one_who_is_not_deleted_gets_its_mail(
@@ -100,7 +100,7 @@ def test_of_two_who_have_an_address_one_who_is_not_deleted_gets_its_mail(
     peopled.load(
         members=[{**BO, "member_id": "bob", "created_at": at("2020-01-01T00:00:00")}]
     )
-    build(peopled)
+    build(peopled, *DELIVERY)
     counts = {name: row["email_count"] for name, row in members(peopled).items()}
     assert (counts["bob"], counts["bo-id"]) == (1, 0)
     peopled.load(
@@ -113,11 +113,11 @@ def test_of_two_who_have_an_address_one_who_is_not_deleted_gets_its_mail(
             }
         ]
     )
-    build(peopled)
+    build(peopled, *DELIVERY)
     found = members(peopled)
     assert (found["bob"]["email_count"], found["bo-id"]["email_count"]) == (0, 1)
     assert found["bob"]["is_deleted"] is True
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_who_was_seen_later_is_last_seen_first_on_that_day_whatever_arrives_when(
@@ -133,13 +133,13 @@ def test_who_was_seen_later_is_last_seen_first_on_that_day_whatever_arrives_when
         ("2011-12-30T05:00:00", "2025-11-03T05:00:00"),
     ]:
         peopled.load([event("opened", opened)])
-        build(peopled)
+        build(peopled, *DELIVERY)
         assert members(peopled)["ann"]["last_seen_at"] == at(last_seen_at)
     peopled.load([event("opened", "2025-11-03T06:00:00", client_info={"bot": "apple"})])
     peopled.load([event("clicked", "2025-11-04T06:00:00")])
-    build(peopled)
+    build(peopled, *DELIVERY)
     assert members(peopled)["ann"]["last_seen_at"] == at("2025-11-04T06:00:00")
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_a_changed_zone_moves_last_sight_of_that_account_and_no_other(
@@ -153,7 +153,7 @@ def test_a_changed_zone_moves_last_sight_of_that_account_and_no_other(
             event("opened", "2025-11-03T05:30:00", **cy),
         ]
     )
-    build(peopled)
+    build(peopled, *DELIVERY)
     before = members(peopled)
     assert before["ann"]["last_seen_at"] == at("2025-11-03T05:30:00")
     for zone, last_seen_at in (
@@ -163,12 +163,12 @@ def test_a_changed_zone_moves_last_sight_of_that_account_and_no_other(
     ):
         row = {**APPLICATION["accounts"][0], "reporting_timezone": zone}
         peopled.load(accounts=[row])
-        build(peopled)
+        build(peopled, *DELIVERY)
         found = members(peopled)
         assert found["ann"]["last_seen_at"] == last_seen_at
         assert found["bolt:cy@y.example"] == before["bolt:cy@y.example"]
     assert members(peopled) == before
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_an_email_whose_opens_turn_out_untracked_leaves_the_rates(
@@ -183,15 +183,15 @@ def test_an_email_whose_opens_turn_out_untracked_leaves_the_rates(
             for row in emails
         ],
     )
-    build(peopled)
+    build(peopled, *DELIVERY)
     ann = members(peopled)["ann"]
     assert (ann["tracked_email_count"], ann["email_open_rate"]) == (6, 33)
     peopled.load(emails=[{**emails[0], "track_opens": False}])
-    build(peopled)
+    build(peopled, *DELIVERY)
     ann = members(peopled)["ann"]
     assert (ann["email_count"], ann["tracked_email_count"]) == (6, 5)
     assert ann["email_open_rate"] == 20
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_what_a_suppression_says_does_not_depend_on_the_order_of_arrival(
@@ -215,7 +215,7 @@ def test_what_a_suppression_says_does_not_depend_on_the_order_of_arrival(
     ]
     for happened, row in zip(arriving, expected, strict=True):
         peopled.load([happened])
-        build(peopled)
+        build(peopled, *DELIVERY)
         found = suppressions(peopled).get(grain)
         assert (
             found
@@ -227,7 +227,7 @@ def test_what_a_suppression_says_does_not_depend_on_the_order_of_arrival(
     assert suppressions(peopled)["ann@x.example", "unsubscribed", "all"]
     ann = members(peopled)["ann"]
     assert (ann["is_subscribed"], ann["is_suppressed"]) == (False, True)
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_an_address_is_dead_when_a_failure_says_so_and_soft_bouncing_after_three(
@@ -235,7 +235,7 @@ def test_an_address_is_dead_when_a_failure_says_so_and_soft_bouncing_after_three
 ) -> None:
     def ann_after(*events: Row) -> str:
         peopled.load(events)
-        build(peopled)
+        build(peopled, *DELIVERY)
         return str(members(peopled)["ann"]["address_status"])
 
     full: Any = {"delivery_status": {"code": 452}}
@@ -248,18 +248,18 @@ def test_an_address_is_dead_when_a_failure_says_so_and_soft_bouncing_after_three
     assert ann_after(failed("13:05:00", delivery_status={"code": 552})) == "ok"
     gone: Any = {"delivery_status": {"code": 605}, "reason": "suppress-bounce"}
     assert ann_after(failed("13:06:00", **gone)) == "dead"
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_only_who_is_touched_is_written(peopled: Warehouse) -> None:
     peopled.load([event("opened", "13:00:00")])
-    build(peopled)
+    build(peopled, *DELIVERY)
     work = peopled.work()
     assert work["dim_members"] == (2, 1, 1)  # Ann, and the address by itself
     assert "fct_suppressions" not in work
     assert work["fct_email_outcomes"] == (1, 1, 1)
     assert "fct_notification_performance" not in work
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_an_email_that_moves_to_another_notification_counts_there_alone(
@@ -281,7 +281,7 @@ def test_an_email_that_moves_to_another_notification_counts_there_alone(
             {**empty, "notification_id": "n2"},
         ],
     )
-    build(peopled)
+    build(peopled, *DELIVERY)
     assert sent() == {"n1": (1, 2), "n2": (2, 1)}
     peopled.load(
         emails=[
@@ -290,9 +290,9 @@ def test_an_email_that_moves_to_another_notification_counts_there_alone(
             {**empty, "notification_id": "n3"},
         ]
     )
-    build(peopled)
+    build(peopled, *DELIVERY)
     assert sent() == {"n1": (2, 3), "n3": (1, 0)}
-    assert_as_if_built_whole(peopled)
+    assert_as_if_built_whole(peopled, *DELIVERY)
 
 
 def test_without_an_application_a_member_is_an_address_within_an_account(
@@ -303,7 +303,7 @@ def test_without_an_application_a_member_is_an_address_within_an_account(
         [*EVENTS, event("clicked", "13:00:00"), event("complained", "14:00:00")],
         settings={"domains": f'["{ONE}", "{TWO}"]'},
     )
-    build(warehouse, views=True)
+    build(warehouse, *DELIVERY, views=True)
     found = members(warehouse)
     ann = found[f"{ONE}:ann@x.example"]
     assert (ann["account_id"], ann["email"]) == (ONE, "ann@x.example")
@@ -317,9 +317,9 @@ def test_without_an_application_a_member_is_an_address_within_an_account(
     warehouse.load(
         [event("unsubscribed", "15:00:00", recipient="bo@x.example")],
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert members(warehouse)[f"{ONE}:bo@x.example"]["is_subscribed"] is False
-    assert_as_if_built_whole(warehouse)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mail import Row
-from proof import assert_as_if_built_whole, build
+from proof import DELIVERY, assert_as_if_built_whole, build
 from warehouse import Warehouse
 from worlds import at
 
@@ -311,12 +311,12 @@ def statuses(
             [_event(*one) for one in events],
             email_recipients=[_row(*one) for one in rows],
         )
-        build(warehouse)
+        build(warehouse, *DELIVERY)
     found: dict[str, list[Row]] = {name: [] for name in LIVES}
     for row in warehouse.mart("fct_recipient_status"):
         found[row["email_id"]].append(row)
     assert warehouse.mart("fct_unmatched_events") == []
-    assert_as_if_built_whole(warehouse)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from mail import NOON, ONE, Row
-from proof import PROOF, assert_as_if_built_whole, build
+from proof import DELIVERY, PROOF, assert_as_if_built_whole, build
 from warehouse import Warehouse
 
 
@@ -102,7 +102,7 @@ def test_each_of_sendgrids_names_is_called_what_it_means(warehouse: Warehouse) -
         sendgrid(name, str(number), **payload)
         for number, (name, payload, _) in enumerate(SENDGRID_SAYS)
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     found = {
         int(row["event_key"]): (
             row["event_type"],
@@ -113,9 +113,7 @@ def test_each_of_sendgrids_names_is_called_what_it_means(warehouse: Warehouse) -
     }
     assert found == {n: said for n, (_, _, said) in enumerate(SENDGRID_SAYS)}
     (unknown,) = (
-        one
-        for one in warehouse.test().result
-        if one.node.name == "every_event_name_is_known"
+        one for one in warehouse.test("--select", "every_event_name_is_known").result
     )
     assert (unknown.status, unknown.failures) == ("warn", 1)
 
@@ -128,19 +126,19 @@ def test_an_open_before_and_one_after_the_event_that_teaches_its_id_are_matched(
         emails=[{"email_id": "e1"}],
         email_recipients=[ann("e1", "M@mg")],
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert emails(warehouse) == {"before": (None, None)}
     teaching = {"smtp-id": "<M@mg>", "sg_message_id": "P.filter-2"}
     warehouse.load([sendgrid("processed", "teaching", **teaching)])
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     warehouse.load([sendgrid("click", "after", sg_message_id="P")])
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert emails(warehouse) == {
         "before": ("e1", "provider_message_id"),
         "teaching": ("e1", "message_id"),
         "after": ("e1", "provider_message_id"),
     }
-    assert_as_if_built_whole(warehouse)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
 
 
 def test_a_row_that_is_written_last_heals_what_was_taught_long_ago(
@@ -154,15 +152,15 @@ def test_a_row_that_is_written_last_heals_what_was_taught_long_ago(
         ],
         accounts=[{"account_id": "acme", "reporting_timezone": "UTC"}],
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert set(emails(warehouse).values()) == {(None, None)}
     warehouse.load(emails=[{"email_id": "e1"}], email_recipients=[ann("e1", "M@mg")])
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert emails(warehouse)["open"] == ("e1", "provider_message_id")
     warehouse.load(email_recipients=[ann("e1", "other")])
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert set(emails(warehouse).values()) == {(None, None)}
-    assert_as_if_built_whole(warehouse)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
 
 
 def test_an_unknown_message_id_goes_on_to_the_providers_an_unknown_own_id_does_not(
@@ -178,7 +176,7 @@ def test_an_unknown_message_id_goes_on_to_the_providers_an_unknown_own_id_does_n
         email_batches=[{"provider_message_id": "P", "email_id": "e1"}],
         email_recipients=[ann("e1", None)],
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert emails(warehouse) == {
         "goes-on": ("e1", "provider_message_id"),
         "stays": (None, None),
@@ -198,13 +196,13 @@ def test_an_id_that_is_taught_anew_stands_for_the_first_email_by_name(
         emails=[{"email_id": "e1"}, {"email_id": "e2"}],
         email_recipients=[ann("e1", "M1"), ann("e2", "M2")],
     )
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert emails(warehouse)["open"][0] == "e2"
     again = {"smtp-id": "<M1>", "sg_message_id": "P"}
     warehouse.load([sendgrid("processed", "another", **again)])
-    build(warehouse)
+    build(warehouse, *DELIVERY)
     assert emails(warehouse)["open"][0] == "e1"
-    assert_as_if_built_whole(warehouse)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
 
 
 @pytest.mark.parametrize("domain", [ONE, None])
@@ -236,7 +234,7 @@ def test_without_an_application_sendgrid_and_postmark_tell_what_was_sent(
         ],
         settings={"sendgrid.domains": f'["{ONE}"]'},
     )
-    build(warehouse, views=True)
+    build(warehouse, *DELIVERY, views=True)
     found = {
         row["recipient"]: (
             row["email_id"],
@@ -252,7 +250,7 @@ def test_without_an_application_sendgrid_and_postmark_tell_what_was_sent(
     }
     (lost,) = warehouse.mart("fct_unmatched_events")
     assert (lost["event_key"], lost["reason"]) == ("change", "no_id")
-    assert_as_if_built_whole(warehouse)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
 
 
 def test_without_an_application_a_message_is_one_email_whichever_ids_its_events_have(
@@ -268,10 +266,10 @@ def test_without_an_application_a_message_is_one_email_whichever_ids_its_events_
     for events in orders if PROOF else orders[::5]:
         warehouse = warehouses()
         warehouse.load(settings={"sendgrid.domains": f'["{ONE}"]'})
-        build(warehouse, views=True)
+        build(warehouse, *DELIVERY, views=True)
         for event in events:
             warehouse.load([event])
-            build(warehouse)
+            build(warehouse, *DELIVERY)
         (row,) = warehouse.mart("fct_recipient_status")
         assert (row["email_id"], row["message_id"], row["delivery_status"]) == (
             "e1",
@@ -280,7 +278,7 @@ def test_without_an_application_a_message_is_one_email_whichever_ids_its_events_
         )
         (email,) = warehouse.mart("fct_email_performance")
         assert (email["sent"], email["failed_permanently"]) == (1, 1)
-    assert_as_if_built_whole(warehouse)
+    assert_as_if_built_whole(warehouse, *DELIVERY)
 
 
 def test_postmarks_reactivation_lifts_what_is_of_its_stream_and_no_dead_address(
@@ -311,7 +309,7 @@ def test_postmarks_reactivation_lifts_what_is_of_its_stream_and_no_dead_address(
         ],
         settings={"postmark.domains": f'["{ONE}"]'},
     )
-    build(warehouse, views=True)
+    build(warehouse, *DELIVERY, views=True)
     lifted = {
         (row["reason"], row["scope"]): row["lifted_at"] is not None
         for row in warehouse.mart("fct_suppressions")

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from proof import REPORTING, build
 from reporting_oracle import DIMENSIONS
 from reporting_worlds import zone_days
 from warehouse import Warehouse
@@ -21,6 +22,7 @@ from simulator.world import Spec, World
 from tallybook.build import Dbt
 from tallybook.marts import marts_in
 from tallybook.publish import publish
+from tests.parsed import plant
 
 # From the last day of October: Havana's clock is set back to midnight on the second
 # day, and the reporting zones change theirs as well.
@@ -69,8 +71,8 @@ def published(
     warehouse.load(
         accounts=tables["accounts"], reporting_events=tables["reporting_events"]
     )
-    assert warehouse.build(seeds=False, views=False).success
-    marts = marts_in(Dbt(warehouse.home).manifest())
+    build(warehouse, *REPORTING)
+    marts = marts_in(Dbt(plant(warehouse.home)).manifest())
     with duckdb.connect(publish(warehouse.home, marts).path, read_only=True) as con:
         con.execute("set TimeZone = 'America/Los_Angeles'")
         yield con

@@ -5,12 +5,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from proof import REPORTING, build
 from reporting_worlds import zone_days
 from warehouse import Warehouse, instant
 
 from tallybook.build import Dbt
 from tallybook.errors import CannotRunError
 from tallybook.rebuild import Request, ask_for, scope_of
+from tests.parsed import plant
 
 FIRST, LAST = date(2025, 11, 1), date(2025, 11, 2)
 ASKED = Request("acme", FIRST, LAST)
@@ -42,7 +44,7 @@ def talked(warehouse: Warehouse) -> Warehouse:
             for day in (1, 2, 3)
         ],
     )
-    assert warehouse.build(seeds=False, views=False).success
+    build(warehouse, *REPORTING)
     return warehouse
 
 
@@ -72,7 +74,7 @@ def counts(warehouse: Warehouse) -> dict[tuple[str, str], int]:
 def test_only_the_days_that_were_asked_for_are_mended(talked: Warehouse) -> None:
     spoil(talked)
     ask_for(talked.home, Request("acme", date(2025, 10, 31), LAST))
-    assert talked.build(seeds=False, views=False).success
+    build(talked, *REPORTING)
 
     assert counts(talked) == {
         ("acme", "2025-11-01"): 1,
@@ -101,7 +103,7 @@ def test_days_that_were_right_are_not_written_and_asked_for_once(
 ) -> None:
     held = cells(talked)
     ask_for(talked.home, ASKED)
-    first = Dbt(talked.home).build()
+    first = Dbt(plant(talked.home)).build()
     again = Dbt(talked.home).build()
 
     assert first.is_green, (first.errors, first.failures)

@@ -64,7 +64,7 @@ def drawn_otherwise_by_the_engine(replay: Replay) -> set[str]:
 
 @pytest.mark.proof
 @given(world=reporting_worlds(most_builds=5 if PROOF else 3))
-@crowded(2)
+@crowded(1)
 def test_after_every_build_the_rollups_are_what_the_oracle_says(
     unbuilt: Path, built: Path, world: World
 ) -> None:

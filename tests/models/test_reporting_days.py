@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 from oracle import differences
-from proof import PROOF
+from proof import PROOF, REPORTING, build
 from replay import contents
 from reporting_oracle import reporting_marts
 from reporting_worlds import EVERY_ZONE, MICROSECOND, moments, zone_days
@@ -158,7 +158,7 @@ def named_days(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Warehou
         for zone, day, _ in LENGTHS
     ]
     warehouse.load(accounts=accounts, reporting_events=events)
-    assert warehouse.build(seeds=False, views=False).success
+    build(warehouse, *REPORTING)
     return warehouse
 
 
@@ -230,7 +230,7 @@ def test_every_zone_of_iana_draws_its_days_as_zoneinfo_does(
         for step in (-1, 0, 1)
     ]
     warehouse.load(accounts=accounts, reporting_events=events)
-    assert warehouse.build(seeds=False, views=False).success
+    build(warehouse, *REPORTING)
     expected = reporting_marts(accounts, events, {year})
     assert len(expected["fct_reporting_events"]) == len(events)
     assert not differences(expected, contents(warehouse))

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 import reporting_worlds
-from proof import PROOF, assert_as_if_built_whole, build
+from proof import PROOF, REPORTING, assert_as_if_built_whole, build
 from talk import (
     ACCOUNTS,
     ACME_DAYS,
@@ -26,8 +26,6 @@ from warehouse import Warehouse
 from worlds import Row, at
 
 NOW = datetime.now(UTC)
-REPORTING = ("--select", "+path:models/marts/reporting")
-"""All that most of these tests look at, in half the time of a build of everything."""
 RECONCILIATION = (
     "--select",
     "int_reconciliation_days__touched",

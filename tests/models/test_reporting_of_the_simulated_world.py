@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 import pytest
-from proof import PROOF
+from proof import PROOF, REPORTING, build
 from reporting_oracle import DIMENSIONS
 from reporting_worlds import zone_days
 from warehouse import Warehouse
@@ -31,7 +31,7 @@ def talked(built: Any, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     warehouse.load(
         accounts=tables["accounts"], reporting_events=tables["reporting_events"]
     )
-    assert warehouse.build(seeds=False, views=False).success
+    build(warehouse, *REPORTING)
     return warehouse
 
 

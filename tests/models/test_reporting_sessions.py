@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 import yaml
-from proof import PROOF, build
+from proof import PROOF, RECONCILED, build
 from reporting_oracle import reporting_marts
 from reporting_worlds import NAMES, zone_days
 from warehouse import ROOT, Warehouse
@@ -96,7 +96,7 @@ def fill(warehouse: Warehouse, events: pa.Table, order: str) -> None:
             f" {rest} 0 order by {order}"
         )
         warehouse.load(reporting_events=rows.to_arrow_table())
-        build(warehouse)
+        build(warehouse, *RECONCILED)
     assert not warehouse.rows(
         "select * from marts.ops_reconciliation"
         " where status in ('differs', 'missing', 'extra')"

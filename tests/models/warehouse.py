@@ -15,6 +15,8 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import CompiledNode
 
+from tests.parsed import manifest
+
 ROOT = Path(__file__).resolve().parents[2]
 CELL = ["account_id", "date", "dimension_type", "dimension_id"]
 MARTS = {
@@ -48,8 +50,6 @@ APP_KEYS = {
     "notifications": ["notification_id"],
     "reporting_events": ["event_id"],
 }
-
-_manifest: list[Manifest] = []
 
 
 class Warehouse:
@@ -235,18 +235,15 @@ class Warehouse:
 
     def _dbt(self, *arguments: str) -> dbtRunnerResult:
         os.environ["TALLYBOOK_HOME"] = str(self.home)
-        runner = dbtRunner(manifest=_manifest[0] if _manifest else None)
         project = ["--project-dir", str(ROOT), "--profiles-dir", str(self.profiles)]
         quiet = ["--quiet", "--no-write-json", "--log-path", str(self.home / "logs")]
-        if not _manifest:
-            parsed = runner.invoke(["parse", *project, *quiet])
-            assert isinstance(parsed.result, Manifest), parsed.exception
-            _manifest.append(parsed.result)
-            runner = dbtRunner(manifest=_manifest[0])
-        _forget_compilation(_manifest[0])
+        parsed = manifest()
+        _forget_compilation(parsed)
         target = ["--target-path", str(self.home / "target")]
         try:
-            return runner.invoke([*arguments, *project, *quiet, *target])
+            return dbtRunner(manifest=parsed).invoke(
+                [*arguments, *project, *quiet, *target]
+            )
         finally:
             # dbt keeps the file open for the life of the process.
             DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]

@@ -1,6 +1,7 @@
 """The project as a stranger finds it: bare dbt, one definition of the raw tables."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 import yaml
 
 from extract.tables import TABLES
+from tallybook.build import Dbt
+from tests.parsed import plant
 
 ROOT = Path(__file__).resolve().parents[2]
 DBT = Path(sys.executable).with_name("dbt")
@@ -71,8 +74,24 @@ def test_bare_dbt_build_is_green_on_a_fresh_clone_and_again(tmp_path: Path) -> N
     }
 
 
+def test_what_is_planted_in_a_state_folder_spares_dbt_a_full_parse(
+    tmp_path: Path,
+) -> None:
+    planted, bare = plant(tmp_path / "planted"), tmp_path / "bare"
+    parsed = [Dbt(planted), Dbt(bare)]
+    found = [json.loads(one.manifest().read_text()) for one in parsed]
+    begun_anew = [
+        "Unable to do partial parsing" in (home / "logs" / "dbt.log").read_text()
+        for home in (planted, bare)
+    ]
+
+    assert begun_anew == [False, True]
+    assert found[0]["nodes"].keys() == found[1]["nodes"].keys()
+
+
 def test_dlt_and_dbt_agree_on_every_raw_table(tmp_path: Path) -> None:
     """The YAML and the extractors' tables each list columns; they list the same."""
+    plant(tmp_path)
     assert dbt("run-operation", "create_raw_tables_now", home=tmp_path).returncode == 0
     with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
         by_dbt = _columns(connection)
@@ -140,6 +159,7 @@ def test_no_file_names_a_package_index_or_a_path_of_a_machine() -> None:
 def test_a_raw_table_of_an_older_version_gets_the_columns_that_it_lacks(
     tmp_path: Path,
 ) -> None:
+    plant(tmp_path)
     with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
         connection.execute("create schema raw")
         connection.execute("create table raw.sendgrid_events (event_key varchar)")

@@ -20,7 +20,6 @@ from typing import Any
 
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
-from dbt.contracts.graph.manifest import Manifest
 from mutations import FOLDER, IMPOSSIBLE, MODELS, WAREHOUSE, WARNED
 from simulated import change, environment, fill
 
@@ -29,6 +28,7 @@ from extract.home import ROOT
 from quality.check import check
 from quality.warehouse import UnreadableError
 from simulator import Spec
+from tests.parsed import manifest, plant
 
 SPEC = Spec(
     seed=11,
@@ -166,22 +166,18 @@ def _copy_project(folder: Path) -> None:
         shutil.copy(ROOT / name, folder)
 
 
-_parsed: list[Manifest] = []
-
-
 def _dbt(project: Path, home: Path, *arguments: str) -> Any:
-    """One dbt command; the project as it is, is parsed once."""
+    """One dbt command; of a changed project, only what is changed is parsed."""
     words = ["--project-dir", str(project), "--profiles-dir", str(project)]
     words += ["--quiet", "--target-path", str(home / "target")]
     words += ["--log-path", str(home / "logs"), "--log-level-file", "none"]
     with environment({"TALLYBOOK_HOME": str(home), "TALLYBOOK_NOW": _now()}):
         try:
             if project != ROOT:
+                plant(home)
                 return dbtRunner().invoke([*arguments, *words])
-            if not _parsed:
-                _parsed.append(dbtRunner().invoke(["parse", *words]).result)  # type: ignore[arg-type]
             # A copy: a run leaves its compiled SQL behind.
-            held = _parsed[0].deepcopy()  # type: ignore[no-untyped-call]
+            held = manifest().deepcopy()  # type: ignore[no-untyped-call]
             return dbtRunner(manifest=held).invoke([*arguments, *words])
         finally:
             # dbt keeps the file open for the life of the process.

@@ -17,6 +17,7 @@ from extract.forgotten import Forgotten
 from extract.pipeline import extract
 from inbox import Record, Writer, new_request_id
 from tallybook.build import Dbt
+from tests.parsed import plant
 
 ONE = "where rowid = (select min(rowid) from"
 """Of the rows that fit, the first."""
@@ -425,7 +426,7 @@ def spoil_a_segment(home: Path) -> None:
     assert content.count(b"segment-1") == 1
     segment.write_bytes(content.replace(b"segment-1", b"segment-7"))
     extract(["inbox"])
-    build = Dbt(home).build()
+    build = Dbt(plant(home)).build()
     assert build.is_green, (*build.errors, *build.failures)
 
 

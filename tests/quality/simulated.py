@@ -14,6 +14,7 @@ from extract.pipeline import extract
 from inbox import Record, Writer, new_request_id
 from simulator import Spec, serve
 from tallybook.build import Dbt
+from tests.parsed import plant
 
 
 def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
@@ -42,7 +43,7 @@ def fill(home: Path, spec: Spec, *, application: bool = True) -> Path:
         if application:
             settings["SOURCES__APP__LOCATION"] = str(folder)
         _let_others_send(home, spec, host.domains[0])
-        dbt = Dbt(home)
+        dbt = Dbt(plant(home))
         for days in (spec.days / 2, spec.days + 1):
             now = spec.begin + timedelta(days=days)
             host.control(now=now)

@@ -13,6 +13,8 @@ import duckdb
 from chromium import needs_chromium
 from playwright.sync_api import Browser, expect
 
+from tests.parsed import plant
+
 pytestmark = needs_chromium
 
 SCRIPT = Path(sys.executable).with_name("tallybook")
@@ -31,7 +33,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [SCRIPT, "demo"],
             env={k: v for k, v in os.environ.items() if k not in ("CI", "DISPLAY")}
-            | {"TALLYBOOK_HOME": str(home), "TERM": "xterm", "COLUMNS": "100"},
+            | {"TALLYBOOK_HOME": str(plant(home)), "TERM": "xterm", "COLUMNS": "100"},
             stdin=its,
             stdout=its,
             stderr=its,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from simulator import Simulator, Spec
+from tests.parsed import plant
 
 SCRIPT = Path(sys.executable).with_name("tallybook")
 
@@ -17,14 +18,14 @@ NOW = "2026-03-04T00:00:00Z"
 
 
 def settings(host: Simulator, home: Path, app: Path, **more: str) -> dict[str, str]:
-    """The environment of a process that reads the stand-in."""
+    """The environment of a process that reads the stand-in into this home."""
     mine = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("SOURCES__", "TALLYBOOK_"))
     }
     return mine | {
-        "TALLYBOOK_HOME": str(home),
+        "TALLYBOOK_HOME": str(plant(home)),
         "TALLYBOOK_NOW": NOW,
         "SOURCES__APP__LOCATION": str(app),
         "SOURCES__MAILGUN__API_KEY": host.api_key,

@@ -14,6 +14,7 @@ from tallybook.build import Dbt
 from tallybook.errors import CannotRunError
 from tallybook.marts import marts_in
 from tallybook.publish import publish
+from tests.parsed import plant
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def dbt(home: Path) -> Dbt:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        dbt = Dbt(home)
+        dbt = Dbt(plant(home))
         counts: list[tuple[int, int]] = []
         first = dbt.build(on_progress=lambda done, nodes: counts.append((done, nodes)))
     assert first.is_green, (first.errors, first.failures)
@@ -70,7 +71,7 @@ def _is_of_marts(node: dict[str, Any]) -> bool:
 
 
 def test_in_another_file_everything_is_built_again(tmp_path: Path) -> None:
-    dbt = Dbt(tmp_path)
+    dbt = Dbt(plant(tmp_path))
     first = dbt.build()
     (tmp_path / "warehouse.duckdb").rename(tmp_path / "elsewhere.duckdb")
     other = dbt.build()

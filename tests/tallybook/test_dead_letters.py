@@ -15,6 +15,7 @@ from extract.replays import Wanted
 from inbox import Record, Writer, new_request_id
 from tallybook.dead_letters import look
 from tallybook.say import printable
+from tests.parsed import plant
 
 EVENT = {"event": "delivered", "sg_event_id": "a", "email": "zoe@example.com"}
 
@@ -26,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith(("SOURCES__", "TALLYBOOK_NOW")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TALLYBOOK_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    return plant(tmp_path / "home")
 
 
 def receive(home: Path, *bodies: bytes) -> None:

@@ -14,6 +14,7 @@ import pytest
 from extract.home import ROOT
 from tallybook.cli import Exit
 from tallybook.demo import QUESTIONS
+from tests.parsed import plant
 
 SCRIPT = Path(sys.executable).with_name("tallybook")
 
@@ -141,7 +142,8 @@ def test_the_simulator_and_the_door_end_with_it(shown: Shown) -> None:
 def test_they_end_with_it_when_it_is_ended_early(tmp_path: Path) -> None:
     with subprocess.Popen(
         [SCRIPT, "demo"],
-        env=os.environ | {"TALLYBOOK_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        env=os.environ
+        | {"TALLYBOOK_HOME": str(plant(tmp_path)), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

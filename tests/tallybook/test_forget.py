@@ -33,6 +33,7 @@ from tallybook.heart import Heart
 from tallybook.run import finish, run
 from tallybook.say import Say
 from tallybook.status import look
+from tests.parsed import plant
 
 SPEC = Spec(seed=5, days=3, accounts=2, emails=8, recipients_per_email=25, hostile=0.02)
 FIRST, LAST = "2026-03-02T12:00:00Z", "2026-03-05T00:00:00Z"
@@ -125,7 +126,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Simulator, 
 @pytest.fixture(scope="module")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Dbt:
     """The project, parsed once; `at` another home it is the same."""
-    return Dbt(tmp_path_factory.mktemp("parsed"))
+    return Dbt(plant(tmp_path_factory.mktemp("parsed")))
 
 
 class Place:

@@ -17,6 +17,7 @@ from simulator import Spec, serve
 from tallybook.forget import requests
 from tallybook.heart import Step, last_beat
 from tallybook.traces import Search, files_naming
+from tests.parsed import plant
 
 PROOF = "TALLYBOOK_PROOF" in os.environ
 
@@ -44,7 +45,7 @@ class Before:
     def copy(self, home: Path) -> dict[str, str]:
         """Another one like it; the environment for it."""
         shutil.copytree(self.home, home, symlinks=True)
-        return {**self.env, "TALLYBOOK_HOME": str(home)}
+        return {**self.env, "TALLYBOOK_HOME": str(plant(home))}
 
 
 @pytest.fixture(scope="module")
