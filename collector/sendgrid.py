@@ -11,11 +11,14 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from awscrt.crypto import EC  # type: ignore[import-untyped]
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from collector.settings import NotConfiguredError, SettingsError, texts, variable
 from collector.verdict import Accepted, Headers, Refused, Verdict, misses_window
@@ -27,7 +30,6 @@ SIGNATURE = b"x-twilio-email-event-webhook-signature"
 TIMESTAMP = b"x-twilio-email-event-webhook-timestamp"
 
 _KEYS = "sendgrid_public_keys"
-_ALGORITHM = ec.ECDSA(Prehashed(SHA256()))
 _PEM_LINE = re.compile("-----[A-Z ]+-----")
 
 
@@ -40,7 +42,7 @@ class SendGrid:
 
     reads = (SIGNATURE, TIMESTAMP)
 
-    def __init__(self, keys: Sequence[ec.EllipticCurvePublicKey]) -> None:
+    def __init__(self, keys: Sequence[EC]) -> None:
         """Keeps the keys."""
         self._keys = keys
 
@@ -58,11 +60,7 @@ class SendGrid:
         digest = hashlib.sha256(timestamp)
         digest.update(body)
         signed = digest.digest()
-        for key in self._keys:
-            try:
-                key.verify(signature, signed, _ALGORITHM)
-            except InvalidSignature:
-                continue
+        if any(key.verify(signed, signature) for key in self._keys):
             return Accepted()
         return Refused(401, "bad_signature")
 
@@ -80,7 +78,7 @@ def verifier() -> SendGrid:
     return SendGrid([public_key(key, place) for place, key in enumerate(keys, 1)])
 
 
-def public_key(encoded: str, place: int = 1) -> ec.EllipticCurvePublicKey:
+def public_key(encoded: str, place: int = 1) -> EC:
     """Reads a key as SendGrid's settings show it.
 
     Args:
@@ -95,9 +93,11 @@ def public_key(encoded: str, place: int = 1) -> ec.EllipticCurvePublicKey:
         key = load_der_public_key(base64.b64decode(text, validate=True))
     except (ValueError, UnsupportedAlgorithm):
         key = None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+    if not isinstance(key, EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise SettingsError(
             f"{variable(_KEYS)}: number {place} is no P-256 public key: copy the "
             "Verification Key from SendGrid's Mail Settings, Signed Event Webhook"
         )
-    return key
+    return EC.new_key_from_der_data(
+        key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    )

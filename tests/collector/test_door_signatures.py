@@ -9,10 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from door import (
     MAILGUN,
     MAILGUN_KEY,
@@ -25,6 +29,12 @@ from door import (
     mailgun_body,
     sendgrid_headers,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.sendgrid import SIGNATURE, TIMESTAMP, public_key
+from collector.sendgrid import SendGrid as SendGridVerifier
+from collector.verdict import Accepted, Refused, Verdict
 
 HOUR = 3_600
 
@@ -112,6 +122,62 @@ def test_a_signature_that_openssl_made_is_let_in(tmp_path: Path) -> None:
         tmp_path / "home", sendgrid_public_keys=base64.b64encode(public).decode()
     ) as opened:
         assert opened.post(SENDGRID, body, headers) == 204
+
+
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def integer(number: int, padding: int = 0) -> bytes:
+    """As DER has it; with more zeros before it than it needs, as DER has it not."""
+    held = bytes(padding) + number.to_bytes(number.bit_length() // 8 + 1, "big")
+    return bytes([2, len(held)]) + held
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    body=st.binary(max_size=40),
+    times=st.tuples(st.integers(-1, 1), st.integers(-1, 1)),
+    negates=st.booleans(),
+    padding=st.integers(0, 3),
+    flipped=st.none() | st.integers(0, 70 * 8),
+    cut=st.integers(0, 2),
+    behind=st.binary(max_size=2),
+)
+def test_two_libraries_judge_a_signature_alike(
+    body: bytes,
+    times: tuple[int, int],
+    negates: bool,
+    padding: int,
+    flipped: int | None,
+    cut: int,
+    behind: bytes,
+) -> None:
+    """Good ones, the same in other words, of other numbers, spoilt and torn ones."""
+    sender, now = SendGridSender(), time.time()
+    signed = sender.signed(body, now)
+    timestamp = signed["X-Twilio-Email-Event-Webhook-Timestamp"].encode()
+    r, s = decode_dss_signature(
+        base64.b64decode(signed["X-Twilio-Email-Event-Webhook-Signature"])
+    )
+    s = ORDER - s if negates else s
+    numbers = integer(abs(r + times[0] * ORDER), padding) + integer(
+        abs(s + times[1] * ORDER)
+    )
+    forged = bytearray(bytes([0x30, len(numbers)]) + numbers)
+    if flipped is not None:
+        forged[flipped // 8 % len(forged)] ^= 1 << flipped % 8
+    signature = bytes(forged[: len(forged) - cut]) + behind
+    key = load_der_public_key(base64.b64decode(sender.public_key))
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    try:
+        key.verify(signature, timestamp + body, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        expected: Verdict = Refused(401, "bad_signature")
+    else:
+        expected = Accepted()
+    headers = {SIGNATURE: base64.b64encode(signature), TIMESTAMP: timestamp}
+    verifier = SendGridVerifier([public_key(sender.public_key)])
+    assert verifier.verify(headers, body, now) == expected
 
 
 def test_both_keys_of_a_rotation_are_good_and_a_third_is_not(
