@@ -540,7 +540,6 @@ def test_without_an_application_only_the_subjects_of_their_own_mails_go(
 ) -> None:
     monkeypatch.setenv("TALLYBOOK_HOME", "")
     place = Place(tmp_path / "home", host, dbt)
-    place.home.mkdir()
     del place.settings["SOURCES__APP__LOCATION"]
     place.run(FIRST)
     [(address,)] = [

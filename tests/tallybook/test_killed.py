@@ -85,12 +85,13 @@ def settle(env: dict[str, str], home: Path) -> Cells:
         ran = tallybook(env, "run")
         assert ran.returncode == 0, ran.stdout + ran.stderr
         with duckdb.connect(home / "warehouse.duckdb", read_only=True) as con:
-            [(behind, twice)] = con.execute(
+            [(behind, once)] = con.execute(
                 "select count(*) filter (where last_outcome <> 'ok'"
                 " or (lane = 'missing' and not is_caught_up)),"
-                " count(*) filter (where lane = 'missing') from marts.ops_lanes"
+                " count(*) filter (where lane = 'latest')"
+                " - count(*) filter (where lane = 'missing') from marts.ops_lanes"
             ).fetchall()
-        if twice and not behind:
+        if not behind and not once:
             return cells(home)
     raise AssertionError("it never settles")
 
