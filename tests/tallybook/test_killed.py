@@ -80,19 +80,19 @@ def cells(home: Path) -> Cells:
 
 
 def settle(env: dict[str, str], home: Path) -> Cells:
-    """Runs until there is nothing left to read, twice, and tells the end state."""
+    """Runs until another run reads no further, and tells the end state."""
+    before = None
     for _ in range(40):
         ran = tallybook(env, "run")
         assert ran.returncode == 0, ran.stdout + ran.stderr
         with duckdb.connect(home / "warehouse.duckdb", read_only=True) as con:
-            [(behind, once)] = con.execute(
-                "select count(*) filter (where last_outcome <> 'ok'"
-                " or (lane = 'missing' and not is_caught_up)),"
-                " count(*) filter (where lane = 'latest')"
-                " - count(*) filter (where lane = 'missing') from marts.ops_lanes"
+            lanes = con.execute(
+                "select domain, lane, cursor, last_outcome = 'ok'"
+                " from marts.ops_lanes order by all"
             ).fetchall()
-        if not behind and not once:
+        if lanes == before and all(is_well for *_, is_well in lanes):
             return cells(home)
+        before = lanes
     raise AssertionError("it never settles")
 
 
